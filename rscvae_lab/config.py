@@ -1,0 +1,161 @@
+"""Everything that decides a run's result, checked once, hashed, and written to `config.json`."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+import torch
+
+from rscvae_lab.categories import category_slug, known_dataset
+from rscvae_lab.errors import InputError
+from rscvae_lab.gaussians import DIVERGENCES
+
+RECIPE = 1  # raise it when a change of the code changes what an unchanged config trains
+
+VAE_MODES = ("vae", "o", "d", "e")
+WIDTHS = {"lesson": (16, 32, 64, 128), "wide": (32, 64, 128, 256)}
+LESSON_EPOCHS = {"digits": 60}  # a class of 104 images; elsewhere thousands of images make 10 epochs enough
+PAPER_EPOCHS, PAPER_HALF_PERIOD = 500, 50  # Sec. 4.1: 500 epochs, cosine annealing with T_max 50
+
+_CHOICES = {
+    "mode": (*VAE_MODES, "pca"),
+    "shifts": ("paper", "safe"),
+    "anomaly_base": ("class", "training_set"),
+    "js": tuple(DIVERGENCES),
+    "scale": ("lesson", "paper"),
+}
+_ALIASES = {"mode": {"recode_vae": "vae"}, "widths": WIDTHS}  # vae and recode_vae are one training, scored twice
+_RANGES = {  # lowest and highest value accepted
+    "seed": (0, 2**31 - 1), "split_seed": (0, 2**31 - 1), "fraction": (1e-6, 1), "heldout": (1e-6, 0.5),
+    "p": (0, 0.5), "beta": (0, 1e6), "lambda_consist": (0, 1e6), "latent": (1, 4096), "epochs": (1, 100_000),
+    "batch_size": (1, 65_536), "learning_rate": (1e-8, 10), "evaluate_every": (1, 100_000), "threads": (1, 1024),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One training, whole. Unset `epochs`, `evaluate_every` and `device` are resolved on construction.
+
+    Raises:
+        InputError: a value is unknown or out of range.
+    """
+
+    dataset: str = "digits"
+    category: str = "8"  # number, name or slug of the normal class; kept as slug
+    mode: str = "o"  # vae (also scored as recode_vae), o, d, e; pca is the floor
+    seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
+    # the split (Sec. 4.1)
+    image_size: int = 32  # pixels a side, a multiple of 16
+    fraction: float = 0.5  # share of the other classes' test images in the test set
+    heldout: float = 0.1  # our choice: share of the class's training images kept for thresholds and normalisers
+    split_seed: int = 0  # which images are held out and which half is tested; the same for every training seed
+    # (pseudo-)anomalies (Secs. 3.4, 3.5)
+    p: float = 0.01  # probability of a distributional shift (d), proportion of real anomalies (e)
+    shifts: str = "paper"  # flips and rotations; safe: rotations only
+    anomaly_base: str = "class"  # what p is a proportion of in mode e: the class, or the whole training set
+    # the objective (Eqs. 4-14)
+    js: str = "bhattacharyya"  # the reading of D_JS
+    lambda_consist: float = 0.1
+    beta: float = 1.0
+    consist_on_anomaly: bool = True  # False: l_enc1 alone on (pseudo-)anomalies, the ablation of Table 5
+    # the network
+    widths: tuple[int, ...] = WIDTHS["lesson"]
+    latent: int = 64
+    # the optimisation
+    scale: str = "lesson"  # lesson: half a cosine over the epochs; paper: T_max 50 taken literally, 500 epochs
+    epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    evaluate_every: int | None = None  # epochs between evaluations on the test set (the oracle's choices)
+    # the machine, as far as it decides the bytes
+    device: str = "auto"
+    threads: int = 2  # CPU threads of torch; sums are split among them
+    recipe: int = RECIPE
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (frozen, but not yet)
+        put("dataset", known_dataset(self.dataset))
+        put("category", category_slug(self.dataset, self.category))
+        for name, aliases in _ALIASES.items():
+            value = getattr(self, name)
+            put(name, aliases.get(value, value) if isinstance(value, str) else value)
+        put("widths", tuple(self.widths))
+        put("device", resolve_device(self.device))
+        default_epochs = PAPER_EPOCHS if self.scale == "paper" else LESSON_EPOCHS.get(self.dataset, 10)
+        put("epochs", default_epochs if self.epochs is None else self.epochs)
+        default_interval = 10 if self.scale == "paper" else max(1, self.epochs // 5)
+        put("evaluate_every", default_interval if self.evaluate_every is None else self.evaluate_every)
+        self._check()
+
+    def _check(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} must lie between {low:g} and {high:g}, found {getattr(self, name)!r}")
+        if self.image_size < 32 or self.image_size % 16:
+            raise InputError(f"image_size must be a multiple of 16 from 32 up, found {self.image_size}")
+        if len(self.widths) != 4 or min(self.widths) < 1:
+            raise InputError(f"widths must be four positive integers such as 16-32-64-128, found {self.widths}")
+
+    @property
+    def config_hash(self) -> str:
+        """The run's identity: twelve hexadecimal digits over every field."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    @property
+    def result_epoch(self) -> int:
+        """The epoch whose weights are the result: the last one, or at paper scale the last of lowest rate (450)."""
+        lowest = range(PAPER_HALF_PERIOD, self.epochs + 1, 2 * PAPER_HALF_PERIOD) if self.scale == "paper" else ()
+        return lowest[-1] if lowest else self.epochs
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads `config.json`. Raises InputError for text that no config wrote."""
+        try:
+            values = json.loads(text)
+            return cls(**values)
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(f"expected a config.json written by rscvae, found something else ({error})") from None
+
+    def with_settings(self, settings: dict[str, str]) -> Self:
+        """The config with fields replaced by values written as text (`--set NAME=VALUE`)."""
+        return replace(self, **parse_settings(settings))
+
+
+def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
+    """Fields of `Config` from text, each by the type of its field. Raises InputError for an unknown or bad one."""
+    types = {field.name: field.type for field in fields(Config) if field.name != "recipe"}
+    unknown = settings.keys() - types.keys()
+    if unknown:
+        raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(types)}")
+    return {name: _parse(name, text, types[name]) for name, text in settings.items()}
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if name == "widths":
+            return WIDTHS.get(text) or tuple(int(part) for part in text.replace(",", "-").split("-"))
+        return kind(text) if kind in (int, float, str) else int(text)
+    except (ValueError, KeyError):
+        expected = {bool: "true or false", float: "a number", int: "an integer"}.get(kind, "an integer")
+        expected = "four integers such as 16-32-64-128" if name == "widths" else expected
+        raise InputError(f"{name} expects {expected}, found {text!r}") from None
+
+
+def resolve_device(device: str) -> str:
+    """`auto` is the GPU where there is one. Raises InputError for a device this machine lacks."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"unknown device {device!r}: expected auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
+    return device

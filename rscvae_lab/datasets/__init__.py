@@ -1,0 +1,43 @@
+"""Data sets by name: `load_split` is what trainers and notebooks call."""
+
+from rscvae_lab.categories import CATEGORIES, class_index
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import digits, mnist
+from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
+from rscvae_lab.errors import InputError
+
+__all__ = ["describe", "fetch", "load_parts", "load_split", "verify"]
+
+
+def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
+    """A data set's own train and test parts. Raises InputError where its files are missing or broken."""
+    return digits.load() if dataset == "digits" else mnist.load(dataset)
+
+
+def load_split(config: Config) -> OneClassSplit:
+    """The one-class split that a config describes."""
+    return one_class_split(*load_parts(config.dataset), class_index(config.dataset, config.category), config)
+
+
+def verify(dataset: str) -> str:
+    """One line that says a data set is whole. Raises InputError otherwise."""
+    if dataset != "digits":
+        return mnist.verify(dataset)
+    train, test = digits.load()
+    return f"digits: {len(train.labels):,} training and {len(test.labels):,} test images, part of scikit-learn"
+
+
+def fetch(dataset: str) -> str:
+    """Downloads a data set where that is needed, then verifies it."""
+    return verify(dataset) if dataset == "digits" else mnist.fetch(dataset)
+
+
+def describe() -> list[str]:
+    """A line for each data set: there, or what is missing."""
+    lines = []
+    for dataset in CATEGORIES:
+        try:
+            lines.append(verify(dataset))
+        except InputError as error:
+            lines.append(f"{dataset}: not ready; {error}")
+    return lines

@@ -1,0 +1,101 @@
+"""The paper's one-class split (Sec. 4.1): one class is normal, the rest is novel.
+
+Every choice by chance here is seeded: `split_seed` decides what is held out and which half is tested, so that all
+training seeds meet the same test; `seed` decides which real anomalies mode e is shown.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.images import resize
+from rscvae_lab.errors import InputError
+
+
+class LabelledImages(NamedTuple):
+    """A data set's own part: images uint8 (N, C, H, W), labels int64 (N,) of the original classes."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class OneClassSplit:
+    """What one training may see, and what it is judged on. Images are uint8 (N, C, S, S), S = `image_size`."""
+
+    train: Tensor  # normal
+    anomalies: Tensor  # novel training images, mode e only
+    heldout: Tensor  # normal training images, never trained on
+    test: Tensor
+    test_labels: Tensor  # (N,), NORMAL or NOVEL
+    test_classes: Tensor  # (N,), the original class
+    test_index: Tensor  # (N,), position in the data set's own test part
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The split's sizes under the names that metrics.json uses."""
+        return {
+            "n_train": len(self.train),
+            "n_heldout": len(self.heldout),
+            "n_anomalous_train": len(self.anomalies),
+            "n_test_normal": int((self.test_labels == NORMAL).sum()),
+            "n_test_novel": int((self.test_labels == NOVEL).sum()),
+        }
+
+
+def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, config: Config) -> OneClassSplit:
+    """Splits a labelled data set around its class `normal`.
+
+    Raises:
+        InputError: the class has fewer than two training images.
+    """
+    of_class = torch.nonzero(train.labels == normal).flatten()
+    if len(of_class) < 2:
+        raise InputError(f"expected at least 2 training images of {config.category}, found {len(of_class)}")
+    heldout, kept = _draw(len(of_class), max(1, round(config.heldout * len(of_class))), config.split_seed, stream=0)
+    tested = _test_index(test.labels, normal, config)
+    anomalies = _anomaly_index(train.labels, normal, config) if config.mode == "e" else torch.empty(0).long()
+    return OneClassSplit(
+        train=resize(train.images[of_class[kept]], config.image_size),
+        anomalies=resize(train.images[anomalies], config.image_size),
+        heldout=resize(train.images[of_class[heldout]], config.image_size),
+        test=resize(test.images[tested], config.image_size),
+        test_labels=torch.where(test.labels[tested] == normal, NORMAL, NOVEL),
+        test_classes=test.labels[tested],
+        test_index=tested,
+    )
+
+
+def anomalies_per_class(n_base: int, n_classes: int, p: float) -> int:
+    """k = floor(p n / n_classes), at least 1: p = 0.5 % of 6,000 over 9 classes is 3, the paper's ratio of 222 : 1."""
+    return max(1, int(p * n_base / n_classes + 1e-9))
+
+
+def _anomaly_index(labels: Tensor, normal: int, config: Config) -> Tensor:
+    """Which training images of the other classes mode e is given: k of each (Sec. 4.4)."""
+    others = [int(label) for label in labels.unique() if label != normal]
+    n_base = int((labels == normal).sum()) if config.anomaly_base == "class" else len(labels)
+    k = anomalies_per_class(n_base, len(others), config.p)
+    drawn = []
+    for label in others:
+        of_class = torch.nonzero(labels == label).flatten()
+        drawn.append(of_class[_draw(len(of_class), min(k, len(of_class)), config.seed, stream=2 + label)[0]])
+    return torch.cat(drawn)
+
+
+def _test_index(labels: Tensor, normal: int, config: Config) -> Tensor:
+    """All test images of the class and a seeded share of all others, pooled, in their original order."""
+    others = torch.nonzero(labels != normal).flatten()
+    drawn, _ = _draw(len(others), int(config.fraction * len(others)), config.split_seed, stream=1)
+    return torch.cat([torch.nonzero(labels == normal).flatten(), others[drawn]]).sort().values
+
+
+def _draw(n: int, k: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
+    """k of n without replacement and the n - k left, each in ascending order; each stream draws independently."""
+    order = torch.from_numpy(np.random.default_rng((seed, stream)).permutation(n))
+    return order[:k].sort().values, order[k:].sort().values

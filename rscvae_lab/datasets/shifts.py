@@ -1,0 +1,45 @@
+"""Distributionally-shifted augmentation (DSA) of mode d (Secs. 3.4 and 4.1), batched, without a loop over images.
+
+On 28x28 pictures the paper picks "1-3 options" of horizontal flip, vertical flip and rotation by 90 degrees. Our
+reading: the number is uniform on 1-3, the operations are distinct and applied in that order. Of the seven subsets
+none composes to the identity: they give the two flips, the two diagonal reflections, and rotations by 90, 180, 270.
+"""
+
+import torch
+from torch import Tensor
+
+H_FLIP, V_FLIP, ROTATE_90 = range(3)
+
+
+def draw_operations(n: int, generator: torch.Generator, shifts: str = "paper") -> Tensor:
+    """Which operations each of n images undergoes: bool (n, 3), columns H_FLIP, V_FLIP, ROTATE_90.
+
+    `paper`: a uniform number of operations, then a uniform subset of that size. `safe`: a rotation by 90 or 270
+    degrees (both flips are half a turn), since a flipped 0 or T-shirt is still normal.
+    """
+    device = generator.device
+    if shifts == "safe":
+        half_turn = torch.rand(n, 1, generator=generator, device=device) < 0.5
+        return torch.cat([half_turn, half_turn, torch.ones_like(half_turn)], dim=1)
+    number = torch.randint(1, 4, (n, 1), generator=generator, device=device)
+    rank = torch.rand(n, 3, generator=generator, device=device).argsort(1).argsort(1)
+    return rank < number
+
+
+def apply_operations(images: Tensor, operations: Tensor) -> Tensor:
+    """ds(x) of Eq. 11 for square images (B, C, S, S); rows of `operations` without a True leave their image as it is."""
+    chosen = operations.T.reshape(3, -1, 1, 1, 1)
+    images = torch.where(chosen[H_FLIP], images.flip(-1), images)
+    images = torch.where(chosen[V_FLIP], images.flip(-2), images)
+    return torch.where(chosen[ROTATE_90], images.rot90(dims=(-2, -1)), images)
+
+
+def shift_some(images: Tensor, p: float, generator: torch.Generator, shifts: str = "paper") -> tuple[Tensor, Tensor]:
+    """Replaces each image by its shifted self with probability p (Eq. 12: y_i ~ Bernoulli(p)).
+
+    Returns:
+        The images (B, C, S, S) and y, bool (B,): True for pseudo-anomalies.
+    """
+    y = torch.rand(len(images), generator=generator, device=generator.device) < p
+    operations = draw_operations(len(images), generator, shifts) & y.unsqueeze(1)
+    return apply_operations(images, operations), y

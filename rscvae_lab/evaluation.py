@@ -1,0 +1,129 @@
+"""A trained model over many images: the three measured terms, and every figure of `metrics.json`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from rscvae_lab import NORMAL, losses, scoring
+from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab.datasets.images import as_network_input
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.models.vae import VAE, Coding
+
+MEASURES = ["l_recon", "l_mut", "l_enc1"]
+_CHUNK = 256  # images a forward pass; scores do not depend on it
+
+
+@contextmanager
+def _inference(model: VAE) -> Iterator[None]:
+    """Batch normalisation by its running statistics, so that no image's score depends on its neighbours."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
+    device = next(model.parameters()).device
+    for chunk in images.split(_CHUNK):
+        x = as_network_input(chunk.to(device), model.channels, model.image_size)
+        yield x, model(x.contiguous(memory_format=torch.channels_last))
+
+
+def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFrame:
+    """l_recon, l_mut and l_enc1 of each image, with z = mu in both passes.
+
+    Args:
+        images: (N, C, S, S), uint8 or float in [0, 1].
+
+    Returns:
+        A frame of N rows with the columns `l_recon` (grey levels summed over pixels), `l_mut` and `l_enc1` (nats).
+
+    Raises:
+        InputError: images of another shape or range, NaN pixels.
+    """
+    with _inference(model):
+        parts = [torch.stack([terms.recon, terms.mut, terms.enc1], dim=1)
+                 for terms in (losses.terms(x, coding, js) for x, coding in _chunks(model, images))]
+    table = torch.cat(parts).double().cpu().numpy() if parts else np.empty((0, 3))
+    return pd.DataFrame(table, columns=MEASURES)
+
+
+def code(model: VAE, images: Tensor) -> Coding:
+    """The whole way of each image through the network, on the CPU: codes (N, D), reconstructions (N, C, S, S)."""
+    with _inference(model):
+        codings = [coding for _, coding in _chunks(model, images)]
+    return Coding(*(torch.cat(parts).cpu() for parts in zip(*codings, strict=True)))
+
+
+def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float]:
+    """The paper's AUROC (Eq. 15, alpha 0.5, test-set means) and those of its two components alone."""
+    means = scoring.Normalisers.over(test.l_recon, test.l_mut)
+    return {
+        "auroc": scoring.auroc(labels, scoring.novelty_score(test.l_recon, test.l_mut, means)),
+        "auroc_recon": scoring.auroc(labels, test.l_recon),
+        "auroc_mut": scoring.auroc(labels, test.l_mut),
+    }
+
+
+def score(model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None) -> pd.DataFrame:
+    """l_recon, l_mut, l_enc1 and novelty_score of each image; a baseline has its own score and no terms."""
+    if config.mode not in VAE_MODES:
+        frame = pd.DataFrame(np.nan, index=range(len(images)), columns=MEASURES)
+        return frame.assign(novelty_score=model.score(images).double().numpy())
+    frame = measure(model, images, config.js)
+    return frame.assign(novelty_score=scoring.novelty_score(frame.l_recon, frame.l_mut, means))
+
+
+def evaluate(model: nn.Module, split: OneClassSplit, config: Config) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows of `scores.csv` for a trained model's test set, and the figures of `metrics.json` that follow."""
+    labels = split.test_labels.numpy()
+    if config.mode in VAE_MODES:
+        heldout = measure(model, split.heldout, config.js)
+        means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
+        test = score(model, split.test, config, means)
+        metrics = score_metrics(labels, test, heldout)
+    else:
+        test, heldout = (score(model, images, config, None) for images in (split.test, split.heldout))
+        metrics = {"auroc": scoring.auroc(labels, test.novelty_score) if len(np.unique(labels)) == 2 else None,
+                   "threshold": scoring.threshold(heldout.novelty_score)}
+    test.insert(0, "index", split.test_index.numpy())
+    test.insert(1, "label", labels)
+    return test, metrics
+
+
+def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame) -> dict[str, float | None]:
+    """Every figure that follows from measured test and held-out images; None where there is nothing to measure.
+
+    `test` and `heldout` are frames of `measure`. The held-out means normalise the score that is written down.
+    """
+    means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
+    metrics = {name: None for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm")}
+    if len(np.unique(labels)) == 2:
+        heldout_norm_score = scoring.novelty_score(test.l_recon, test.l_mut, means)
+        metrics = aurocs(labels, test) | {"auroc_heldout_norm": scoring.auroc(labels, heldout_norm_score)}
+    metrics["threshold"] = scoring.threshold(scoring.novelty_score(heldout.l_recon, heldout.l_mut, means))
+    metrics |= _consistency(labels, test)
+    return metrics | {"heldout_mean_recon": means.recon, "heldout_mean_mut": means.mut}
+
+
+def _consistency(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
+    """S_a (Table 4) over test normals, with both readings of Eq. 17's means, and its rank companion."""
+    normal = test[labels == NORMAL]
+    if len(normal) < 2:
+        return {"s_a": None, "s_a_test_mean": None, "s_a_spearman": None}
+    over_normals = scoring.Normalisers.over(normal.l_recon, normal.l_mut)
+    over_all = scoring.Normalisers.over(test.l_recon, test.l_mut)
+    return {
+        "s_a": scoring.s_a(normal.l_recon, normal.l_mut, over_normals),
+        "s_a_test_mean": scoring.s_a(normal.l_recon, normal.l_mut, over_all),
+        "s_a_spearman": scoring.s_a_spearman(normal.l_recon, normal.l_mut),
+    }

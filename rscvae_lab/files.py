@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all, and the folders they live in."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from rscvae_lab.errors import InputError
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def project_root() -> Path:
+    """The checkout this package runs from; the working directory when it was installed without one."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+
+
+def data_root() -> Path:
+    """Where data sets lie: `RSCVAE_DATA`, else `data/` of the checkout; never relative to a kernel's folder."""
+    return Path(os.environ.get("RSCVAE_DATA") or project_root() / "data").expanduser().resolve()
+
+
+def runs_root() -> Path:
+    """Where runs are left: `RSCVAE_RUNS`, else `runs/` of the checkout."""
+    return Path(os.environ.get("RSCVAE_RUNS") or project_root() / "runs").expanduser().resolve()
+
+
+def make_folder(path: str | Path) -> Path:
+    """Creates a folder and proves that it can be written to, before any work is spent.
+
+    Raises:
+        InputError: the path is a file, or cannot be created or written.
+    """
+    folder = Path(path).expanduser().resolve()
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"expected a folder that can be written to, found {folder} ({error.strerror})") from None
+    return folder
+
+
+def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
+    """Writes beside the target, then renames: a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: the file to write.
+        content: text, bytes, or a function that is handed the temporary path and writes there.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if callable(content):
+            content(beside)
+        else:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def sweep_parts(folder: Path) -> None:
+    """Removes what a killed process left half-written in its own folder."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+r"""Each loss term of Eqs. 4-14 as a pure function.
+
+Every term is in nats (recon: in grey levels of [0, 1]) *per image*: summed over pixels or latent dimensions, shape
+(B,). Only the trainer averages over the batch, where the paper sums (Eqs. 10, 12, 14): that rescales the learning
+rate and nothing else, and Adam hardly notices.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rscvae_lab.gaussians import DIVERGENCES, kl_standard_normal
+from rscvae_lab.models.vae import Coding
+
+
+class Terms(NamedTuple):
+    """The four measurements of a batch, each (B,); `enc2` and `mut` are None where nothing was recoded."""
+
+    recon: Tensor
+    enc1: Tensor
+    enc2: Tensor | None
+    mut: Tensor | None
+
+
+def recon(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Eq. 4: l_recon = ||x - x_hat||_1, summed over pixels (our choice; the paper leaves the reduction open)."""
+    return (x - x_hat).abs().flatten(1).sum(1)
+
+
+def enc1(mu: Tensor, log_var: Tensor) -> Tensor:
+    """Eq. 5: l_enc1 = KL[N(mu, Sigma) || N(0, I)], how much the code still says about the image."""
+    return kl_standard_normal(mu, log_var)
+
+
+def enc2(mu_re: Tensor, log_var_re: Tensor) -> Tensor:
+    """Eq. 7: l_enc2 = KL[N(mu_hat, Sigma_hat) || N(0, I)]. The paper prints Sigma without its hat; the text means it."""
+    return kl_standard_normal(mu_re, log_var_re)
+
+
+def mut(mu: Tensor, log_var: Tensor, mu_re: Tensor, log_var_re: Tensor, js: str = "bhattacharyya") -> Tensor:
+    """Eq. 8: l_mut = D_JS[q(z|x) || q(z_hat|x_hat)]; `js` names the reading of D_JS (see `gaussians`)."""
+    return DIVERGENCES[js](mu, log_var, mu_re, log_var_re)
+
+
+def terms(x: Tensor, coding: Coding, js: str = "bhattacharyya") -> Terms:
+    """Eqs. 4, 5, 7 and 8 of images x (B, C, S, S) and their coding."""
+    mu, log_var, _, x_hat, mu_re, log_var_re = coding
+    if mu_re is None:
+        return Terms(recon(x, x_hat), enc1(mu, log_var), None, None)
+    return Terms(recon(x, x_hat), enc1(mu, log_var), enc2(mu_re, log_var_re),
+                 mut(mu, log_var, mu_re, log_var_re, js))
+
+
+def vae(recon: Tensor, enc1: Tensor) -> Tensor:
+    """Eq. 6: l_vae = l_recon + l_enc1."""
+    return recon + enc1
+
+
+def consist(enc2: Tensor, mut: Tensor) -> Tensor:
+    """Eq. 9: l_consist = l_enc2 + l_mut."""
+    return enc2 + mut
+
+
+def normal(vae: Tensor, consist: Tensor, lambda_consist: float = 0.1) -> Tensor:
+    """Eq. 10, one image: l_normal = l_vae + lambda l_consist."""
+    return vae + lambda_consist * consist
+
+
+def anomalous(enc1: Tensor, consist: Tensor, lambda_consist: float = 0.1) -> Tensor:
+    """Eqs. 11 and 13: l_pseudo = l_anomalous = l_enc1 + lambda l_consist; what an anomaly looks like is not learnt."""
+    return enc1 + lambda_consist * consist
+
+
+def mixed(normal: Tensor, anomalous: Tensor, y: Tensor, beta: float = 1.0) -> Tensor:
+    """Eqs. 12 and 14, one image: (1 - y) l_normal + beta y l_anomalous, y = 1 for (pseudo-)anomalies."""
+    return torch.where(y.bool(), beta * anomalous, normal)
+
+
+def objective(terms: Terms, y: Tensor, mode: str, lambda_consist: float = 0.1, beta: float = 1.0,
+              consist_on_anomaly: bool = True) -> Tensor:
+    """What each image of a batch contributes in a mode, (B,): Eq. 6 (vae), 10 (o), 12 (d), 14 (e).
+
+    Args:
+        y: (B,), 1 for (pseudo-)anomalies; all 0 in modes vae and o.
+        consist_on_anomaly: False leaves l_enc1 alone on (pseudo-)anomalies, the ablation of Table 5.
+    """
+    l_vae = vae(terms.recon, terms.enc1)
+    if mode == "vae":
+        return l_vae
+    l_consist = consist(terms.enc2, terms.mut)
+    l_normal = normal(l_vae, l_consist, lambda_consist)
+    if mode == "o":
+        return l_normal
+    l_anomalous = anomalous(terms.enc1, l_consist, lambda_consist if consist_on_anomaly else 0.0)
+    return mixed(l_normal, l_anomalous, y, beta)

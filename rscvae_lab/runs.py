@@ -1,0 +1,180 @@
+"""A run on disk: `config.json`, `weights.safetensors`, `history.csv`, `scores.csv`, `metrics.json`.
+
+`metrics.json` is written last: a folder that holds it holds a finished run.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from rscvae_lab.baselines.pca import PCA
+from rscvae_lab.checkpoints import load_weights
+from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.errors import InputError
+from rscvae_lab.evaluation import evaluate, score
+from rscvae_lab.files import make_folder, project_root, sweep_parts, write_whole
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.scoring import Normalisers
+
+CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
+SCORES, METRICS, STATE = "scores.csv", "metrics.json", "state.safetensors"
+CHANNELS = 1  # every data set at hand is grey
+
+HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous", "learning_rate", "seconds",
+                 "auroc", "auroc_recon", "auroc_mut")
+METRIC_NAMES = (
+    "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final", "threshold", "s_a",
+    "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel",
+    "epochs", "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit",
+)
+ROW_NAMES = ("dataset", "category", "method", "config_hash", "beta", "p", "anomaly_base", "js", "widths",
+             *METRIC_NAMES)
+
+
+def new_model(config: Config) -> nn.Module:
+    """The untrained model of a config."""
+    return PCA(CHANNELS, config.image_size) if config.mode == "pca" else VAE.from_config(config, CHANNELS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    folder: Path
+    config: Config
+    metrics: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Raises InputError where the folder holds no finished run."""
+        folder = Path(folder).expanduser().resolve()
+        if not (folder / METRICS).is_file():
+            found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
+            raise InputError(f"expected a finished run in {folder}, found {found}")
+        try:
+            metrics = json.loads((folder / METRICS).read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(f"expected JSON in {folder / METRICS}, found something else ({error})") from None
+        return cls(folder, read_config(folder), metrics)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained model, in eval mode, on the CPU."""
+        model = new_model(self.config)
+        load_weights(self.folder / WEIGHTS, model)
+        return model.eval()
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / HISTORY)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / SCORES)
+
+    def score(self, images: Tensor) -> pd.DataFrame:
+        """l_recon, l_mut, l_enc1 and novelty_score of images (N, 1, S, S); a score depends on its image alone."""
+        means = None
+        if self.config.mode in VAE_MODES:
+            means = Normalisers(self.metrics["heldout_mean_recon"], self.metrics["heldout_mean_mut"])
+        return score(self.model, images, self.config, means)
+
+    def result_rows(self) -> list[dict[str, Any]]:
+        """The run as rows of a results table; one `vae` training is two: `vae` (alpha 0) and `recode_vae` (0.5)."""
+        config = self.config
+        row = {"dataset": config.dataset, "category": config.category, "method": config.mode,
+               "config_hash": config.config_hash, "beta": config.beta, "p": config.p,
+               "anomaly_base": config.anomaly_base, "js": config.js, "widths": "-".join(map(str, config.widths))}
+        row |= {name: self.metrics[name] for name in METRIC_NAMES}
+        if config.mode != "vae":
+            return [row]
+        by_reconstruction = {"method": "vae", "auroc": row["auroc_recon"], "auroc_heldout_norm": row["auroc_recon"],
+                             "auroc_best": _best(self.history, "auroc_recon"),
+                             "auroc_final": _last(self.history, "auroc_recon"), "threshold": None}
+        return [row | by_reconstruction, row | {"method": "recode_vae"}]
+
+
+def read_config(folder: Path) -> Config:
+    return Config.from_json((folder / CONFIG).read_text())
+
+
+def begin(out: str | Path, config: Config, resume: bool) -> Path:
+    """Claims a folder for a config's run and writes `config.json`.
+
+    Raises:
+        InputError: the folder cannot be written, holds the run of another config, or an unfinished one that the
+            caller did not ask to resume.
+    """
+    folder = make_folder(out)
+    sweep_parts(folder)
+    if not (folder / CONFIG).is_file():
+        write_whole(folder / CONFIG, config.to_json())
+        return folder
+    difference = _difference(read_config(folder), config)
+    if difference:
+        raise InputError(f"{folder} holds the run of another config ({difference}): choose another folder")
+    if not (resume or (folder / METRICS).is_file()):
+        raise InputError(f"{folder} holds an unfinished run of this config: add --resume to go on with it")
+    return folder
+
+
+def _difference(found: Config, asked: Config) -> str:
+    """The first field in which two configs differ, in words; empty where they agree."""
+    for name, value in vars(found).items():
+        if value != getattr(asked, name):
+            return f"{name} is {value!r} there and {getattr(asked, name)!r} here"
+    return ""
+
+
+def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]], seconds: float) -> Run:
+    """Scores the stored weights, writes what is left to write, `metrics.json` last, and drops the training state."""
+    model = new_model(config)
+    load_weights(folder / WEIGHTS, model)
+    scores, figures = evaluate(model.to(config.device), split, config)
+    table = pd.DataFrame(history, columns=HISTORY_NAMES)
+    figures |= {"auroc_best": _best(table, "auroc", figures["auroc"]),
+                "auroc_final": _last(table, "auroc", figures["auroc"])}
+    metrics = {name: None for name in METRIC_NAMES} | figures | split.counts | _provenance(config, split, seconds)
+    write_whole(folder / HISTORY, table.to_csv(index=False))
+    write_whole(folder / SCORES, scores.to_csv(index=False))
+    write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    (folder / STATE).unlink(missing_ok=True)
+    return Run.load(folder)
+
+
+def _best(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:
+    """The oracle: the best figure of the evaluated epochs, chosen on the test set."""
+    evaluated = history[name].dropna()
+    return float(evaluated.max()) if len(evaluated) else otherwise
+
+
+def _last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:
+    evaluated = history[name].dropna()
+    return float(evaluated.iloc[-1]) if len(evaluated) else otherwise
+
+
+def _provenance(config: Config, split: OneClassSplit, seconds: float) -> dict[str, Any]:
+    trained = config.mode in VAE_MODES
+    seen = (len(split.train) + len(split.anomalies)) * (config.epochs if trained else 1)
+    return {"epochs": config.result_epoch if trained else None, "seed": config.seed, "scale": config.scale, "seconds": round(seconds, 3),
+            "images_per_second": round(seen / seconds, 1), "device": config.device, "torch": torch.__version__,
+            "commit": _commit()}
+
+
+@cache
+def _commit() -> str | None:
+    """The checkout's commit, marked where files differ from it; None outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
