@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rscvae_lab.errors import InputError
@@ -19,7 +19,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any] | 
     """Writes named tensors, and a JSON note beside them, as one whole file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {_NOTE: json.dumps(note)} if note is not None else None
-    write_whole(path, lambda beside: save_file(plain, beside, metadata=metadata))
+    write_whole(path, save(plain, metadata))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -27,7 +27,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             note = json.loads((file.metadata() or {}).get(_NOTE, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, note
+            return {name: file.get_tensor(name) for name in file.keys()}, note  # noqa: SIM118  (no mapping)
     except FileNotFoundError:
         raise InputError(f"expected {path}, found no such file") from None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:

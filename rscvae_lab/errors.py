@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises."""
+"""What the package raises for its users to read."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints it and exits with status 2; notebooks show it as the last line of the traceback.
     """
+
+
+class NotebookFailed(Exception):
+    """A notebook's cell failed for a reason that is no user's mistake; the message says where to look."""

@@ -1,7 +1,6 @@
 """Files that appear whole or not at all, and the folders they live in."""
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,24 +41,18 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
-def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
-    """Writes beside the target, then renames: a reader sees the old file or the new one, never a part.
-
-    Args:
-        path: the file to write.
-        content: text, bytes, or a function that is handed the temporary path and writes there.
-    """
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes beside the target, then renames: a reader sees the old file or the new one, never a part."""
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if callable(content):
-            content(beside)
-        else:
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             beside.unlink()
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = str(path)  # a full disk does not say which file it refused
         raise
 
 

@@ -34,7 +34,7 @@ def enc1(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def enc2(mu_re: Tensor, log_var_re: Tensor) -> Tensor:
-    """Eq. 7: l_enc2 = KL[N(mu_hat, Sigma_hat) || N(0, I)]. The paper prints Sigma without its hat; the text means it."""
+    """Eq. 7: l_enc2 = KL[N(mu_hat, Sigma_hat) || N(0, I)]. Our reading: the paper prints Sigma without hat."""
     return kl_standard_normal(mu_re, log_var_re)
 
 

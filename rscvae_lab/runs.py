@@ -164,9 +164,9 @@ def _last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> f
 def _provenance(config: Config, split: OneClassSplit, seconds: float) -> dict[str, Any]:
     trained = config.mode in VAE_MODES
     seen = (len(split.train) + len(split.anomalies)) * (config.epochs if trained else 1)
-    return {"epochs": config.result_epoch if trained else None, "seed": config.seed, "scale": config.scale, "seconds": round(seconds, 3),
-            "images_per_second": round(seen / seconds, 1), "device": config.device, "torch": torch.__version__,
-            "commit": _commit()}
+    return {"epochs": config.result_epoch if trained else None, "seed": config.seed, "scale": config.scale,
+            "seconds": round(seconds, 3), "images_per_second": round(seen / seconds, 1), "device": config.device,
+            "torch": torch.__version__, "commit": _commit()}
 
 
 @cache

@@ -55,7 +55,7 @@ def s_a(l_recon: np.ndarray, l_mut: np.ndarray, means: Normalisers) -> float:
 
 
 def s_a_spearman(l_recon: np.ndarray, l_mut: np.ndarray) -> float:
-    """Rank correlation of l_mut with l_recon: what S_a is after, free of normalisers and scale. NaN if one is constant."""
+    """Rank correlation of l_mut with l_recon: what S_a is after, without its normalisers. NaN if one is constant."""
     return float(spearmanr(l_mut, l_recon).statistic)
 
 

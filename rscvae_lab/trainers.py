@@ -89,7 +89,8 @@ class Training:
         """Trains the epochs that are left; returns one row of history.csv for each epoch of the whole run."""
         config, saved = self.config, time.monotonic()
         bar = tqdm(total=config.epochs, initial=len(self.history), unit="epoch", leave=False,
-                   desc=f"{config.dataset} {config.category}, {config.mode}", disable=None if progress is None else not progress)
+                   desc=f"{config.dataset} {config.category}, {config.mode}",
+                   disable=None if progress is None else not progress)
         with bar:
             for epoch in range(len(self.history) + 1, config.epochs + 1):
                 self.history.append(self._epoch(epoch) | self._evaluation(epoch))

@@ -27,7 +27,7 @@ def draw_operations(n: int, generator: torch.Generator, shifts: str = "paper") -
 
 
 def apply_operations(images: Tensor, operations: Tensor) -> Tensor:
-    """ds(x) of Eq. 11 for square images (B, C, S, S); rows of `operations` without a True leave their image as it is."""
+    """ds(x) of Eq. 11 for square images (B, C, S, S); a row of `operations` without a True changes nothing."""
     chosen = operations.T.reshape(3, -1, 1, 1, 1)
     images = torch.where(chosen[H_FLIP], images.flip(-1), images)
     images = torch.where(chosen[V_FLIP], images.flip(-2), images)

@@ -1,0 +1,53 @@
+"""The user's own pictures, as the networks take them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from rscvae_lab.datasets.images import resize
+from rscvae_lab.errors import InputError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"}
+
+
+def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
+    """Picture files: those named, and those lying directly in folders that are named, sorted within each folder.
+
+    Raises:
+        InputError: a path does not exist, or nothing was found.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"expected a picture or a folder of pictures, found nothing at {path}")
+    if not found:
+        looked = ", ".join(map(str, paths))
+        raise InputError(f"expected pictures ({', '.join(sorted(SUFFIXES))}), found none in {looked}")
+    return found
+
+
+def read_picture(path: Path, size: int) -> Tensor:
+    """One picture as grey levels, uint8 (1, size, size), resized bilinearly.
+
+    Raises:
+        InputError: the file is no picture, is cut short, or holds other than 8-bit values (NaN would pass unseen).
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in _EIGHT_BIT_MODES:
+                raise InputError(f"expected an 8-bit picture in {path}, found pixel mode {picture.mode}")
+            pixels = torch.from_numpy(np.array(picture.convert("L")))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"expected a picture in {path}, found something else or a damaged file ({error})") from None
+    return resize(pixels[None, None], size)[0]

@@ -1,0 +1,107 @@
+"""The main job: the main-line notebooks for one category, and what they leave at a glance."""
+
+import html
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+from rscvae_lab.config import Config
+from rscvae_lab.files import make_folder, runs_root, write_whole
+from rscvae_lab.reruns import notebooks_folder, rerun
+from rscvae_lab.runs import ROW_NAMES
+from rscvae_lab.trainers import trained
+
+MAIN_LINE = {  # notebook -> its parameter that takes the category
+    "03_three_training_modes": "category", "05_consistency_table": "categories", "06_semantic_deviation": "category",
+}
+METHODS = ("pca", "vae", "o", "d", "e")
+GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+  body { max-width: 66rem; margin: 2.5rem auto; padding: 0 1.5rem; color: #1a202c; background: #fff;
+         font: 16px/1.55 system-ui, sans-serif; }
+  h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem; }
+  img { max-width: 100%; } p.note { color: #4a5568; }
+  table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+  th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #e2e8f0; }
+  th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #4a5568; }
+  caption { caption-side: bottom; text-align: left; color: #4a5568; padding-top: .5rem; }
+</style>
+<h1>$title</h1>
+<p class="note">$note</p>
+$sections
+<h2>Go on</h2>
+<ul>$links</ul>
+</html>
+""")
+
+
+def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path:
+    """Runs the main-line notebooks; leaves them executed, `results.csv` and `index.html` in one folder.
+
+    Returns:
+        The folder, `runs/<dataset>-<category>/`.
+
+    Raises:
+        InputError: unknown data set or category, or the data set is not there.
+    """
+    config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
+    folder = make_folder(runs_root() / f"{config.dataset}-{config.category}")
+    for stale in (folder / "index.html", folder / "results.csv"):
+        stale.unlink(missing_ok=True)
+    given = {"dataset": config.dataset, "epochs": config.epochs, "seed": seed}
+    executed = []
+    for name, chooser in MAIN_LINE.items():
+        parameters = given | {chooser: config.category}
+        executed.append(rerun(notebooks_folder() / f"{name}.ipynb", parameters, folder / f"{name}.ipynb"))
+    write_whole(folder / "results.csv", results(config).to_csv(index=False))
+    write_whole(folder / "index.html", glance(config, executed))
+    return folder
+
+
+def results(config: Config) -> pd.DataFrame:
+    """One row a method, for the runs that the notebooks share through the store."""
+    settings = {"dataset": config.dataset, "category": config.category, "epochs": config.epochs, "seed": config.seed}
+    rows = [row for mode in METHODS for row in trained(Config(mode=mode, **settings)).result_rows()]
+    return pd.DataFrame(rows, columns=ROW_NAMES)
+
+
+def glance(config: Config, notebooks: list[Path]) -> str:
+    """`index.html`: the outputs of the notebooks' cells tagged `glance`, each under its section's heading."""
+    sections = [section for notebook in notebooks for section in _sections(json.loads(notebook.read_text()))]
+    return _PAGE.substitute(
+        title=f"RSC-VAE on {config.dataset}, normal class {config.category}",
+        note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. Higher AUROC is better; the oracle "
+             "column picks its epoch on the test set and is no honest result.",
+        sections="\n".join(sections),
+        links="".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks)
+              + '<li><a href="results.csv">results.csv</a>: every figure, one row a method</li>',
+    )
+
+
+def _sections(notebook: dict[str, Any]) -> list[str]:
+    sections, heading = [], ""
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            heading = next((line[3:] for line in source.splitlines() if line.startswith("## ")), heading)
+        elif GLANCE in cell["metadata"].get("tags", []):
+            shown = "\n".join(filter(None, map(_shown, cell["outputs"])))
+            sections.append(f"<h2>{html.escape(heading)}</h2>\n{shown}")
+    return sections
+
+
+def _shown(output: dict[str, Any]) -> str:
+    """An output as HTML: a picture embedded, a table as it is; text outputs are left to the notebook."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f'<img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">'
+    return "".join(data.get("text/html", ""))

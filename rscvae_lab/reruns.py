@@ -1,0 +1,109 @@
+"""Notebooks executed with parameters: papermill, with names and types checked first, and nothing half-written."""
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rscvae_lab.errors import InputError, NotebookFailed
+from rscvae_lab.files import make_folder, project_root, write_whole
+
+_CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours; papermill's own default is no limit
+_PARSERS = {"int": int, "float": float, "str": str, "bool": {"true": True, "false": False}.__getitem__}
+
+
+def notebooks_folder() -> Path:
+    return project_root() / "notebooks"
+
+
+def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters converted to the types that the notebook declares.
+
+    Raises:
+        InputError: the notebook has no such parameter, or a value is not of its type. Papermill itself would warn
+            and run with the default.
+    """
+    import papermill
+
+    declared = papermill.inspect_notebook(str(notebook))
+    unknown = given.keys() - declared.keys()
+    if unknown:
+        raise InputError(f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
+                         f"{', '.join(declared) or 'none'}")
+    return {name: _converted(name, value, declared[name]["inferred_type_name"]) for name, value in given.items()}
+
+
+def _converted(name: str, value: Any, kind: str) -> Any:
+    try:
+        return _PARSERS.get(kind, str)(str(value).lower() if kind == "bool" else value)
+    except (ValueError, KeyError):
+        raise InputError(f"parameter {name} expects {kind}, found {value!r}") from None
+
+
+def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
+    """Executes a notebook with parameters and leaves the result as one whole file.
+
+    It runs in the notebooks' folder, on this environment's kernel. When a cell fails, the notebook up to there is
+    left as `<out>.failed.ipynb`, unless the failure is a user's mistake.
+
+    Raises:
+        InputError: no such notebook, a parameter is refused, or a cell raised InputError.
+        NotebookFailed: a cell failed otherwise.
+    """
+    notebook, out = Path(notebook).resolve(), Path(out).expanduser().resolve()
+    if notebook.suffix != ".ipynb" or not notebook.is_file():
+        raise InputError(f"expected a notebook (.ipynb), found none at {notebook}")
+    if out.suffix != ".ipynb":
+        raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
+    if out == notebook:
+        raise InputError(f"expected another output than the notebook itself, found {out}")
+    parameters = checked_parameters(notebook, parameters)
+    make_folder(out.parent)
+    with tempfile.TemporaryDirectory() as scratch:
+        executed = Path(scratch) / out.name
+        _execute(notebook, executed, parameters, out)
+        write_whole(out, executed.read_bytes())
+    return out
+
+
+def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Path) -> None:
+    import papermill
+    from traitlets.config import Config as TraitConfig
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # openTSNE's idle threads would spin on busy cores
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    encrypted = TraitConfig({"KernelManager": {"transport_encryption": "auto"}})  # also silences ipykernel's warning
+    try:
+        papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
+                                   cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS, config=encrypted)
+    except papermill.PapermillExecutionError as error:
+        if error.ename == InputError.__name__:
+            raise InputError(error.evalue) from None
+        failed = out.with_suffix(".failed.ipynb")
+        write_whole(failed, executed.read_bytes())
+        raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with {error.ename}: "
+                             f"{' '.join(error.evalue.split())} (see {failed})") from None
+
+
+def clean(notebook: Path) -> None:
+    """Drops from an executed notebook what differs from run to run or needs a live kernel to show.
+
+    Stored outputs keep figures, tables and text; widget views (progress bars among them) and timings go.
+    """
+    content = json.loads(notebook.read_text())
+    for key in ("widgets", "papermill", "language_info"):
+        content["metadata"].pop(key, None)
+    for cell in content["cells"]:
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [output for output in cell["outputs"] if not _is_debris(output)]
+    write_whole(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _is_debris(output: dict[str, Any]) -> bool:
+    is_progress = output.get("output_type") == "stream" and output.get("name") == "stderr"
+    return is_progress or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
