@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_rerun(commands)
     _add_run(commands)
+    _add_notebooks(commands)
     _add_data(commands)
     return parser
 
@@ -111,7 +112,7 @@ def _add_score(commands: argparse._SubParsersAction) -> None:
 
 
 def _score(chosen: argparse.Namespace) -> int:
-    from rscvae_lab.pictures import score_pictures
+    from rscvae_lab.inference import score_pictures
 
     table, unreadable = score_pictures(chosen.run, chosen.images, chosen.out)
     print(f"{len(table)} pictures scored, {int(table.novel.sum())} called novel: {chosen.out}")
@@ -145,6 +146,17 @@ def _run(chosen: argparse.Namespace) -> None:
 
     folder = main_job(chosen.dataset, chosen.category, chosen.epochs, chosen.seed)
     print(f"finished: look at {folder / 'index.html'}")
+
+
+def _add_notebooks(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("notebooks", help="regenerate every notebook's stored outputs from one clean run")
+    parser.set_defaults(command=_notebooks)
+
+
+def _notebooks(chosen: argparse.Namespace) -> None:
+    from rscvae_lab.reruns import regenerate
+
+    print("regenerated: " + ", ".join(notebook.name for notebook in regenerate()))
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:

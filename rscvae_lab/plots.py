@@ -13,8 +13,8 @@ from rscvae_lab import NORMAL, NOVEL
 NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR = "#2b6cb0", "#dd6b20", "#a0aec0"
 METHOD_COLOURS = {"pca": "#718096", "vae": "#805ad5", "recode_vae": "#b794f4", "o": "#2f855a", "d": "#d69e2e",
                   "e": "#c53030"}
-METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE$_o$",
-                "d": "RSC-VAE$_d$", "e": "RSC-VAE$_e$"}
+METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d",
+                "e": "RSC-VAE_e"}
 
 _STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
           "legend.frameon": False, "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}

@@ -7,6 +7,7 @@ from string import Template
 from typing import Any
 
 import pandas as pd
+from nbconvert.filters import markdown2html
 
 from rscvae_lab.config import Config
 from rscvae_lab.files import make_folder, runs_root, write_whole
@@ -90,18 +91,20 @@ def glance(config: Config, notebooks: list[Path]) -> str:
 def _sections(notebook: dict[str, Any]) -> list[str]:
     sections, heading = [], ""
     for cell in notebook["cells"]:
-        source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            heading = next((line[3:] for line in source.splitlines() if line.startswith("## ")), heading)
+            lines = "".join(cell["source"]).splitlines()
+            heading = next((f"<h2>{html.escape(line[3:])}</h2>" for line in lines if line.startswith("## ")), heading)
         elif GLANCE in cell["metadata"].get("tags", []):
-            shown = "\n".join(filter(None, map(_shown, cell["outputs"])))
-            sections.append(f"<h2>{html.escape(heading)}</h2>\n{shown}")
+            sections += [heading, *map(_shown, cell["outputs"])]
+            heading = ""
     return sections
 
 
 def _shown(output: dict[str, Any]) -> str:
-    """An output as HTML: a picture embedded, a table as it is; text outputs are left to the notebook."""
+    """An output as HTML: a picture embedded, a table as it is, prose set; other text is left to the notebook."""
     data = output.get("data", {})
+    if "text/markdown" in data:
+        return markdown2html("".join(data["text/markdown"]))
     if "image/png" in data:
         return f'<img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">'
     return "".join(data.get("text/html", ""))

@@ -88,6 +88,23 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
                              f"{' '.join(error.evalue.split())} (see {failed})") from None
 
 
+def regenerate() -> list[Path]:
+    """Executes every notebook with its defaults from an empty store and keeps the outputs, cleaned, in place.
+
+    Raises:
+        NotebookFailed: a cell failed; that notebook and those after it keep their old outputs.
+    """
+    notebooks = sorted(notebooks_folder().glob("*.ipynb"))
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels
+        for notebook in notebooks:
+            executed = Path(scratch) / notebook.name
+            _execute(notebook, executed, {}, notebook)
+            clean(executed)
+            write_whole(notebook, executed.read_bytes())
+    return notebooks
+
+
 def clean(notebook: Path) -> None:
     """Drops from an executed notebook what differs from run to run or needs a live kernel to show.
 

@@ -43,9 +43,11 @@ def as_network_input(images: Tensor, channels: int, size: int) -> Tensor:
         raise InputError(f"expected images of shape (N, {channels}, {size}, {size}), found {tuple(images.shape)}")
     if images.dtype == torch.uint8:
         return to_unit(images)
-    if not (images.is_floating_point() and torch.isfinite(images).all()):
-        raise InputError(f"expected finite pixels, found {images.dtype} with "
-                         f"{int((~torch.isfinite(images)).sum())} of {images.numel()} NaN or infinite")
+    if not images.is_floating_point():
+        raise InputError(f"expected uint8 in 0-255 or floats in [0, 1], found {images.dtype}")
+    broken = int((~torch.isfinite(images)).sum())
+    if broken:
+        raise InputError(f"expected finite pixels, found {broken} of {images.numel()} NaN or infinite")
     if len(images) and (images.min() < 0 or images.max() > 1):
         raise InputError(f"expected pixels in [0, 1], found {images.min():.3g} to {images.max():.3g}")
     return images.float()

@@ -1,0 +1,47 @@
+# Every door of the laboratory. Each line works on a fresh machine: the first use makes .venv from pinned versions.
+
+PYTHON ?= python3
+DATASET ?= digits
+CATEGORY ?= 8
+SEED ?= 0
+# Extra arguments for pip, for example: make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+
+V := .venv
+BIN := $(V)/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+export OMP_WAIT_POLICY := passive
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run setup test lab notebooks data clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+
+run: $(V)/.ready  ## the main job: train three modes, S_a, semantic deviation [DATASET= CATEGORY= EPOCHS= SEED=]
+	$(BIN)/rscvae run --dataset "$(DATASET)" --category "$(CATEGORY)" --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)")
+
+setup: $(V)/.ready  ## .venv with the pinned requirements and the package
+
+$(V)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(V)
+	$(BIN)/pip install --quiet --requirement requirements.lock $(PIP_ARGS)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(V)/.ready  ## the whole test suite, notebooks included
+	$(BIN)/python -m pytest --quiet --durations=10
+
+lab: $(V)/.ready  ## JupyterLab, opened at the first notebook
+	$(BIN)/jupyter lab $(firstword $(NOTEBOOKS))
+
+notebooks: $(V)/.ready  ## regenerate every notebook's stored outputs from one clean run
+	$(BIN)/rscvae notebooks
+
+data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
+	$(BIN)/rscvae data fetch "$(DATASET)"
+
+clean:  ## remove .venv and all runs
+	rm -rf $(V) runs

@@ -1,0 +1,39 @@
+"""Shared by all tests: folders of their own, small pictures, and one short trained run."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from rscvae_lab.config import Config
+from rscvae_lab.files import project_root
+from rscvae_lab.trainers import train
+
+REAL_DATA = Path(os.environ.get("RSCVAE_DATA") or project_root() / "data")
+
+
+def pytest_collection_modifyitems(items):
+    missing = [name for name in ("MNIST", "FashionMNIST") if not (REAL_DATA / name / "raw").is_dir()]
+    skip = pytest.mark.skip(reason=f"no {' or '.join(missing)} in RSCVAE_DATA")
+    for item in items:
+        if missing and item.get_closest_marker("real_data"):
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def gaussian_pairs(generator):
+    """60 pairs of diagonal Gaussians in 7 dimensions, standard deviations within a factor of about 4, in float64."""
+    draw = lambda scale: scale * torch.randn(60, 7, generator=generator, dtype=torch.float64)  # noqa: E731
+    return draw(1.0), draw(0.7), draw(1.0), draw(0.7)
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory):
+    """Mode o on the digit 8 for 40 epochs: trained enough to rank, quick enough to share."""
+    return train(Config(epochs=40), tmp_path_factory.mktemp("run") / "o", progress=False)

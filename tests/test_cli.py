@@ -1,0 +1,198 @@
+"""The commands as users type them: results, and every mistake in one line with status 2."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from rscvae_lab.__main__ import main
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_parts
+from rscvae_lab.runs import Run
+
+
+def refusal(capsys, *arguments: object) -> str:
+    """Runs a command that must be refused: status 2, one line on stderr, nothing on stdout."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("rscvae: ")
+    assert printed.err.count("\n") == 1
+    assert not printed.out
+    return printed.err
+
+
+@pytest.fixture
+def copied_run(short_run, tmp_path):
+    return shutil.copytree(short_run.folder, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """A folder of the digits' own test pictures, as PNG and JPEG of several sizes and pixel modes."""
+    folder = tmp_path_factory.mktemp("pictures")
+    _, test = load_parts("digits")
+    eights, ones = (test.images[test.labels == label][:10, 0].numpy() for label in (8, 1))
+    for name, images in (("eight", eights), ("one", ones)):
+        for i, image in enumerate(images):
+            picture = Image.fromarray(image).resize((28 + 10 * i, 40), Image.Resampling.BILINEAR)
+            picture.convert(("L", "RGB", "RGBA")[i % 3]).save(folder / f"{name}-{i}.png")
+    Image.fromarray(eights[0]).save(folder / "photo.jpg", quality=95)
+    (folder / "notes.txt").write_text("not a picture, and not looked at")
+    return folder
+
+
+@pytest.mark.parametrize("how", ["module", "script"])
+def test_help_lists_the_commands(how):
+    start = [sys.executable, "-m", "rscvae_lab"] if how == "module" else [shutil.which("rscvae")]
+    printed = subprocess.run([*start, "--help"], check=True, capture_output=True, text=True).stdout
+    for command in ("train", "score", "rerun", "run", "data"):
+        assert command in printed
+
+
+def test_train_and_score_end_to_end(pictures, tmp_path, capsys):
+    arguments = ["train", "--category", "8", "--mode", "e", "--epochs", "20", "--out", str(tmp_path / "run"),
+                 "--set", "beta=2", "--set", "js=jeffreys"]
+    assert main(arguments) == 0
+    assert "auroc" in capsys.readouterr().out
+    assert Run.load(tmp_path / "run").config.beta == 2.0
+    assert main(arguments) == 0
+    assert "already finished" in capsys.readouterr().out
+    assert main(["score", "--run", str(tmp_path / "run"), "--images", str(pictures), "--out",
+                 str(tmp_path / "scores.csv")]) == 0
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert list(table) == ["file", "l_recon", "l_mut", "l_enc1", "novelty_score", "threshold", "novel"]
+    assert len(table) == 21
+    is_eight = table.file.str.contains("eight")
+    assert table.novelty_score[~is_eight].mean() > table.novelty_score[is_eight].mean()
+    assert (table.novel == (table.novelty_score > table.threshold)).all()
+
+
+def test_a_picture_scores_the_same_as_its_test_image(short_run, tmp_path):
+    """A stored test image written as PNG gets the score of scores.csv, alone or among others."""
+    _, test = load_parts("digits")
+    first = short_run.scores.iloc[0]
+    Image.fromarray(test.images[int(first["index"]), 0].numpy()).save(tmp_path / "one.png")
+    assert main(["score", "--run", str(short_run.folder), "--images", str(tmp_path / "one.png"),
+                 "--out", str(tmp_path / "scores.csv")]) == 0
+    assert pd.read_csv(tmp_path / "scores.csv").novelty_score[0] == pytest.approx(first.novelty_score, rel=1e-4)
+
+
+def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_path, capsys):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    whole = (folder / "photo.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.png").write_text("no picture")
+    Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(folder / "nan.tiff")
+    out = tmp_path / "scores.csv"
+    assert main(["score", "--run", str(short_run.folder), "--images", str(folder), "--out", str(out)]) == 1
+    complaints = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    assert [name for name in ("cut.jpg", "nan.tiff", "text.png") if any(name in line for line in complaints)] == [
+        "cut.jpg", "nan.tiff", "text.png"]
+    assert len(pd.read_csv(out)) == 21
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["--category", "eleven"], "unknown category 'eleven' of digits"),
+    (["--dataset", "cifar"], "unknown data set 'cifar'"),
+    (["--mode", "z"], "unknown mode 'z'"),
+    (["--epochs", "0"], "epochs must lie between 1"),
+    (["--epochs", "ten"], "invalid int value"),
+    (["--set", "colour=red"], "unknown setting 'colour'"),
+    (["--set", "beta"], "expected NAME=VALUE"),
+    (["--scale", "huge"], "unknown scale"),
+    (["--device", "abacus"], "unknown device"),
+    (["--image-size", "30"], "multiple of 16"),
+    (["--colour", "red"], "unrecognized arguments"),
+])
+def test_train_refuses(arguments, expected, tmp_path, capsys):
+    assert expected in refusal(capsys, "train", *arguments, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_data_is_refused_with_the_way_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
+    assert "rscvae data fetch mnist" in refusal(capsys, "train", "--dataset", "mnist", "--out", tmp_path / "run")
+    assert "rscvae data fetch mnist" in refusal(capsys, "data", "verify", "mnist")
+
+
+def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert "can be written to" in refusal(capsys, "train", "--out", tmp_path / "file" / "run")
+    assert "can be written to" in refusal(capsys, "train", "--out", "/proc/nowhere")
+    assert "can be written to" in refusal(capsys, "score", "--run", short_run.folder, "--images", pictures,
+                                          "--out", tmp_path / "file" / "scores.csv")
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def foreign(path):
+    save_file({"weight": torch.zeros(3)}, path)
+
+
+def poisoned(path):
+    tensors = load_file(path)
+    tensors["to_mu.weight"][0, 0] = float("nan")
+    save_file(tensors, path)
+
+
+def pickled(path):
+    torch.save({"weight": torch.zeros(3)}, path)
+
+
+@pytest.mark.parametrize(("damage", "expected"), [
+    (truncate, "damaged file"), (foreign, "another model's weights"), (poisoned, "expected finite weights"),
+    (pickled, "expected safetensors"), (os.remove, "found no such file")])
+def test_damaged_weights_are_refused(damage, expected, copied_run, pictures, tmp_path, capsys):
+    damage(copied_run / "weights.safetensors")
+    out = tmp_path / "scores.csv"
+    assert expected in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
+    assert not out.exists()
+
+
+def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp_path, capsys):
+    out = tmp_path / "scores.csv"
+    (tmp_path / "empty").mkdir()
+    assert "expected a finished run" in refusal(capsys, "score", "--run", tmp_path, "--images", pictures, "--out", out)
+    for images, expected in ((tmp_path / "empty", "found none"), (tmp_path / "absent", "found nothing"),
+                             (pictures / "notes.txt", "found none among 1 files")):
+        assert expected in refusal(capsys, "score", "--run", short_run.folder, "--images", images, "--out", out)
+    (copied_run / "metrics.json").write_text("{")
+    assert "expected JSON" in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
+
+
+def test_a_damaged_state_is_refused(tmp_path, capsys):
+    config = Config(epochs=3)
+    (tmp_path / "config.json").write_text(config.to_json())
+    (tmp_path / "state.safetensors").write_bytes(b"half a file")
+    assert "damaged file" in refusal(capsys, "train", "--epochs", "3", "--out", tmp_path, "--resume")
+    save_file({"other": torch.zeros(1)}, tmp_path / "state.safetensors")
+    assert "another training" in refusal(capsys, "train", "--epochs", "3", "--out", tmp_path, "--resume")
+
+
+def test_data_commands(capsys):
+    assert main(["data", "list"]) == 0
+    assert "digits: 1,198 training and 599 test images" in capsys.readouterr().out
+    assert main(["data", "fetch", "digits"]) == 0
+    assert "unknown data set" in refusal(capsys, "data", "verify", "cifar")
+    assert "expects a data set" in refusal(capsys, "data", "fetch")
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("dataset", "category"), [("mnist", "8"), ("fashion_mnist", "Ankle boot")])
+def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
+    assert main(["train", "--dataset", dataset, "--category", category, "--mode", "e", "--epochs", "1",
+                 "--out", str(tmp_path)]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["auroc_recon"] > 0.6
+    assert metrics["n_anomalous_train"] == 54

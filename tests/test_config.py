@@ -1,0 +1,61 @@
+"""A config is checked, hashed and read back; settings come from text."""
+
+import pytest
+
+from rscvae_lab.config import WIDTHS, Config, parse_settings
+from rscvae_lab.errors import InputError
+
+
+def test_json_round_trip_and_hash():
+    config = Config(dataset="fashion_mnist", category="Ankle boot", widths="wide", beta=10)
+    assert Config.from_json(config.to_json()) == config
+    assert config.category == "ankle-boot"
+    assert config.widths == WIDTHS["wide"]
+    assert len(config.config_hash) == 12
+
+
+def test_the_hash_tells_any_two_configs_apart_and_spellings_alike():
+    assert Config(category="8").config_hash == Config(category=8).config_hash
+    assert Config(mode="vae") == Config(mode="recode_vae")
+    changes = [{"seed": 1}, {"beta": 2.0}, {"epochs": 61}, {"js": "jeffreys"}, {"consist_on_anomaly": False},
+               {"threads": 1}, {"split_seed": 1}]
+    assert len({Config(**change).config_hash for change in [{}, *changes]}) == 1 + len(changes)
+
+
+def test_defaults_follow_data_set_and_scale():
+    assert Config().epochs == 60
+    assert Config(dataset="mnist").epochs == 10
+    paper = Config(dataset="mnist", scale="paper")
+    assert (paper.epochs, paper.evaluate_every, paper.result_epoch) == (500, 10, 450)
+    assert Config(epochs=7).result_epoch == 7
+    assert Config(scale="paper", epochs=60).result_epoch == 50
+
+
+@pytest.mark.parametrize("wrong", [
+    {"mode": "x"}, {"js": "wasserstein"}, {"shifts": "none"}, {"scale": "huge"}, {"device": "tpu"}, {"epochs": 0},
+    {"p": -0.1}, {"fraction": 0}, {"heldout": 0.9}, {"image_size": 33}, {"widths": (1, 2)}, {"batch_size": 0},
+    {"learning_rate": float("nan")}, {"dataset": "svhn"}, {"category": "eleven"},
+])
+def test_impossible_values_are_refused_in_one_line(wrong):
+    with pytest.raises(InputError) as refusal:
+        Config(**wrong)
+    assert "\n" not in str(refusal.value)
+
+
+def test_settings_from_text():
+    found = parse_settings({"widths": "32-64-128-256", "beta": "5", "epochs": "3", "consist_on_anomaly": "False"})
+    assert found == {"widths": (32, 64, 128, 256), "beta": 5.0, "epochs": 3, "consist_on_anomaly": False}
+    assert Config().with_settings({"js": "geometric"}).js == "geometric"
+
+
+@pytest.mark.parametrize("settings", [{"colour": "red"}, {"epochs": "many"}, {"consist_on_anomaly": "perhaps"},
+                                      {"widths": "a-b"}, {"recipe": "2"}])
+def test_unknown_or_unreadable_settings_are_refused(settings):
+    with pytest.raises(InputError, match=r"expected one of|expects"):
+        parse_settings(settings)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{\"a\": 1}", "{\"mode\": \"x\"}"])
+def test_foreign_config_files_are_refused(text):
+    with pytest.raises(InputError):
+        Config.from_json(text)

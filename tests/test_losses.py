@@ -1,0 +1,75 @@
+"""Every term of Eqs. 4-14 on numbers small enough to do by hand, and the mistakes that must not pass."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from rscvae_lab import losses
+from rscvae_lab.config import VAE_MODES
+from rscvae_lab.models.vae import Coding
+
+X = torch.zeros(2, 1, 2, 2)
+X_HAT = torch.tensor([[0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.5]]).reshape(2, 1, 2, 2)
+CODING = Coding(
+    mu=torch.tensor([[1.0, 0.0], [0.0, 0.0]]), log_var=torch.zeros(2, 2), z=torch.zeros(2, 2), x_hat=X_HAT,
+    mu_re=torch.tensor([[0.0, 0.0], [2.0, 0.0]]), log_var_re=torch.tensor([[math.log(4.0), 0.0], [0.0, 0.0]]),
+)
+TERMS = losses.terms(X, CODING)
+
+
+def test_eq_4_sums_over_pixels():
+    torch.testing.assert_close(TERMS.recon, torch.tensor([1.0, 1.5]))
+
+
+def test_eq_5_sums_over_latent_dimensions():
+    torch.testing.assert_close(TERMS.enc1, torch.tensor([0.5, 0.0]))
+
+
+def test_eq_7_wears_its_hat_on_both_parameters():
+    """Sigma without hat, as printed, would give 0 for the first image: its first covariance is the identity."""
+    torch.testing.assert_close(TERMS.enc2, torch.tensor([0.5 * (3 - math.log(4)), 2.0]))
+
+
+def test_eq_8_compares_the_two_codes():
+    first = 1 / (4 * 5) + 0.5 * math.log(5 / 4)
+    torch.testing.assert_close(TERMS.mut, torch.tensor([first, 4 / 8]))
+
+
+def test_terms_agree_with_torch_distributions(generator):
+    mu, log_var, mu_re, log_var_re = torch.randn(4, 5, 3, generator=generator)
+    x, x_hat = torch.rand(2, 5, 1, 4, 4, generator=generator)
+    terms = losses.terms(x, Coding(mu, log_var, mu, x_hat, mu_re, log_var_re))
+    prior = Independent(Normal(torch.zeros(5, 3), 1), 1)
+    first, second = (Independent(Normal(m, (v / 2).exp()), 1) for m, v in ((mu, log_var), (mu_re, log_var_re)))
+    torch.testing.assert_close(terms.enc1, kl_divergence(first, prior))
+    torch.testing.assert_close(terms.enc2, kl_divergence(second, prior))
+    torch.testing.assert_close(terms.recon, torch.nn.functional.l1_loss(x_hat, x, reduction="none").sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize(("mode", "expected"), [
+    ("vae", [1.5, 1.5]),
+    ("o", [1.5 + 0.1 * (0.80685 + 0.16157), 1.5 + 0.1 * 2.5]),
+    ("d", [1.5 + 0.1 * (0.80685 + 0.16157), 5.0 * (0.0 + 0.1 * 2.5)]),
+    ("e", [1.5 + 0.1 * (0.80685 + 0.16157), 5.0 * (0.0 + 0.1 * 2.5)]),
+])
+def test_the_objective_of_each_mode_by_hand(mode, expected):
+    """The second image is a (pseudo-)anomaly: in d and e it loses its reconstruction term and gains the weight beta."""
+    found = losses.objective(TERMS, torch.tensor([0, 1]), mode, lambda_consist=0.1, beta=5.0)
+    torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
+
+
+def test_without_consistency_on_anomalies_only_enc1_is_left():
+    found = losses.objective(TERMS, torch.tensor([1, 1]), "e", beta=2.0, consist_on_anomaly=False)
+    torch.testing.assert_close(found, 2.0 * TERMS.enc1)
+
+
+@pytest.mark.parametrize("mode", VAE_MODES)
+def test_each_image_contributes_on_its_own(mode, generator):
+    """No term may be averaged or summed over the batch: permuting images permutes the contributions."""
+    columns = torch.rand(4, 6, generator=generator)
+    y, order = torch.tensor([0, 1, 0, 0, 1, 0]), torch.tensor([5, 3, 0, 1, 4, 2])
+    whole = losses.objective(losses.Terms(*columns), y, mode)
+    assert whole.shape == (6,)
+    torch.testing.assert_close(losses.objective(losses.Terms(*columns[:, order]), y[order], mode), whole[order])

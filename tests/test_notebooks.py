@@ -1,0 +1,116 @@
+"""The notebooks as documents, and how they are rerun; nbval executes them beside this file."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from rscvae_lab.__main__ import main
+from rscvae_lab.errors import InputError
+from rscvae_lab.reruns import checked_parameters, clean, notebooks_folder, rerun
+
+NOTEBOOKS = sorted(notebooks_folder().glob("*.ipynb"))
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_notebooks_are_clean(path):
+    notebook, text = read(path), path.read_text()
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert path.stat().st_size < 300_000
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec"}
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run `make notebooks`"
+    assert not any(output.output_type in ("error", "stream") and output.get("name") != "stdout"
+                   for cell in cells for output in cell.outputs)
+    assert "widget-view" not in text
+    assert not re.search(r"/(home|root|Users|tmp|work)/", text), "a path of the author's machine"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_keep_the_contract(path):
+    notebook = read(path)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    for line in tagged[0].source.splitlines():
+        assert re.match(r"\w+: (int|float|str|bool) = .+  # .+", line), f"name, type, literal and meaning: {line}"
+    opening = notebook.cells[0].source
+    assert all(word in opening for word in ("**Question.**", "**You need:**", "**Time:**"))
+    longest = max(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code")
+    assert longest <= 15
+    for link in re.findall(r"\]\(([\w]+\.ipynb)\)", path.read_text()):
+        assert (path.parent / link).is_file(), f"dead link to {link}"
+
+
+def test_parameters_are_converted_to_the_declared_types():
+    notebook = notebooks_folder() / "03_three_training_modes.ipynb"
+    assert checked_parameters(notebook, {"category": "007", "epochs": "3"}) == {"category": "007", "epochs": 3}
+
+
+@pytest.mark.parametrize(("given", "message"), [({"nsamples": 3}, "unknown parameter 'nsamples'"),
+                                                ({"epochs": "many"}, "epochs expects int, found 'many'")])
+def test_wrong_parameters_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        checked_parameters(notebooks_folder() / "03_three_training_modes.ipynb", given)
+
+
+@pytest.fixture
+def small_notebook(tmp_path):
+    """A notebook that divides by its parameter, or raises InputError for 13."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    cell = nbformat.v4.new_code_cell("divisor: int = 2  # what to divide by", metadata={"tags": ["parameters"]})
+    work = nbformat.v4.new_code_cell("from rscvae_lab.errors import InputError\nif divisor == 13:\n"
+                                     "    raise InputError('expected luck, found 13')\nprint(84 // divisor)")
+    notebook.cells = [cell, work]
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    return tmp_path / "small.ipynb"
+
+
+def test_rerun_injects_parameters_and_leaves_one_whole_file(small_notebook, tmp_path):
+    out = tmp_path / "deep" / "er" / "out.ipynb"
+    assert main(["rerun", str(small_notebook), "-p", "divisor", "4", "--out", str(out)]) == 0
+    assert read(out).cells[-1].outputs[0].text == "21\n"
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsys):
+    arguments = ["rerun", str(small_notebook), "-p", "divisor", "13", "--out", str(tmp_path / "out.ipynb")]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1] == "rscvae: expected luck, found 13"
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_failing_notebook_is_kept_for_inspection(small_notebook, tmp_path, capsys):
+    arguments = ["rerun", str(small_notebook), "-p", "divisor", "0", "--out", str(tmp_path / "out.ipynb")]
+    assert main(arguments) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert not (tmp_path / "out.ipynb").exists()
+    assert read(tmp_path / "out.failed.ipynb").cells[-1].outputs[-1].ename == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize(("notebook", "out", "message"), [
+    ("absent.ipynb", "out.ipynb", "found none at"), ("small.ipynb", "out.html", "ends in .ipynb"),
+    ("small.ipynb", "small.ipynb", "another output")])
+def test_impossible_reruns_are_refused(notebook, out, message, small_notebook):
+    with pytest.raises(InputError, match=message):
+        rerun(small_notebook.parent / notebook, {}, small_notebook.parent / out)
+
+
+def test_cleaning_drops_what_needs_a_kernel_and_keeps_the_rest(small_notebook):
+    notebook = read(small_notebook)
+    view = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "0%"})
+    figure = nbformat.v4.new_output("display_data", {"text/plain": "<Figure>"})
+    bar = nbformat.v4.new_output("stream", name="stderr", text="50%")
+    notebook.cells[1].outputs = [view, figure, bar]
+    notebook.metadata.papermill = {"duration": 3}
+    nbformat.write(notebook, small_notebook)
+    clean(small_notebook)
+    content = json.loads(small_notebook.read_text())
+    assert [output["data"] for output in content["cells"][1]["outputs"]] == [{"text/plain": ["<Figure>"]}]
+    assert "papermill" not in content["metadata"]

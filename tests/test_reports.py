@@ -1,0 +1,97 @@
+"""The page at a glance, the results table, the printed tables and the figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from rscvae_lab import paper, plots, reports
+from rscvae_lab.config import Config
+from rscvae_lab.runs import ROW_NAMES
+
+
+def test_results_have_one_row_a_method_and_share_the_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
+    table = reports.results(Config(epochs=1))
+    assert list(table.method) == ["pca", "vae", "recode_vae", "o", "d", "e"]
+    assert list(table) == list(ROW_NAMES)
+    assert table.auroc.between(0, 1).all()
+    assert len(list((tmp_path / "store").iterdir())) == 5
+
+
+def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
+    figure = {"output_type": "display_data", "data": {"image/png": "QUJD\n"}}
+    table = {"output_type": "execute_result", "data": {"text/html": ["<table>", "</table>"]}}
+    prose = {"output_type": "display_data", "data": {"text/markdown": "**Here:** fine"}}
+    cells = [{"cell_type": "markdown", "source": ["## Who wins & why?\n", "text"], "metadata": {}},
+             {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [figure, table]},
+             {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [prose]},
+             {"cell_type": "code", "source": [], "metadata": {}, "outputs": [{"data": {"text/html": "hidden"}}]}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    page = reports.glance(Config(), [tmp_path / "n.ipynb"])
+    assert page.count("Who wins &amp; why?") == 1
+    assert 'src="data:image/png;base64,QUJD"' in page
+    assert "<table>" in page
+    assert "<strong>Here:</strong>" in page
+    assert "hidden" not in page
+    assert 'href="n.ipynb"' in page
+
+
+def test_printed_figures_are_found_by_slug():
+    assert paper.printed_auroc("mnist", "8") == {"ae": 0.821, "recode_vae": 0.957, "o": 0.941, "d": 0.942, "e": 0.998}
+    assert paper.printed_auroc("fashion_mnist", "t-shirt-top")["e"] == 0.957
+    assert paper.printed_auroc("fashion_mnist", "Ankle boot")["o"] == 0.980
+    assert paper.printed_s_a("fashion_mnist", "bag") == {"vae": 0.224, "o": 0.274}
+    assert paper.printed_auroc("digits", "8") == paper.printed_s_a("mnist", "8") == {}
+
+
+@pytest.mark.parametrize("name", ["table1_mnist", "table2_fmnist", "table3_mvtec", "table4_sa", "table5_ablation"])
+def test_every_printed_table_can_be_read(name):
+    table = paper.printed_table(name)
+    assert table.to_numpy(dtype=float).min() > 0.15
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"label": rng.integers(0, 2, 80), "l_recon": rng.gamma(3, 10, 80), "l_mut": rng.gamma(3, 1, 80),
+                         "l_enc1": rng.gamma(9, 1, 80), "x": rng.normal(size=80), "y": rng.normal(size=80),
+                         "group": rng.choice(["train", "normal", "novel"], 80)})
+
+
+def test_figures_label_their_axes_and_keep_the_two_colours(frame):
+    scores = frame.l_recon.to_numpy() / 30
+    history = pd.DataFrame({"epoch": [1, 2], "recon": [9.0, 5.0], "enc1": [3.0, 4.0], "auroc": [None, 0.9]})
+    table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96]})
+    figures = {
+        "curves": plots.learning_curves({"o": history}),
+        "bars": plots.auroc_bars(table, {"e": 0.998}),
+        "scores": plots.score_panels(frame.label.to_numpy(), scores, 1.5, 0.8, "RSC-VAE_e"),
+        "consistency": plots.consistency({"vae": frame}, {"vae": 0.4}),
+        "embeddings": plots.embeddings({"vae": frame, "e": frame}),
+        "information": plots.information({"vae": frame}, {"vae": 4.0}),
+    }
+    for name, figure in figures.items():
+        assert isinstance(figure, Figure), name
+        assert all(axis.get_xlabel() for axis in figure.axes), f"an axis of {name} has no label"
+        figure.canvas.draw()
+    histogram = figures["scores"].axes[0]
+    colours = {patch.get_facecolor()[:3] for container in histogram.containers for patch in container}
+    assert len(colours) == 2
+
+
+def test_the_floor_is_a_line_and_not_a_bar():
+    table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92]})
+    axis = plots.auroc_bars(table, {}).axes[0]
+    assert [patch.get_width() for patch in axis.containers[0]] == [0.9]
+    assert any(set(line.get_xdata()) == {0.8} for line in axis.get_lines())
+
+
+def test_pictures_are_shown_as_they_are():
+    images = np.stack([np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)])
+    figure = plots.picture_rows({"input": images[:, None], "output": images / 255}, columns=["a", "b"])
+    shown = [axis.images[0] for axis in figure.axes]
+    assert [image.get_clim() for image in shown] == [(0, 255), (0, 255), (0, 1), (0, 1)]
+    assert shown[1].get_array().max() == 255

@@ -1,0 +1,67 @@
+"""Eqs. 15-17 and AUROC by hand, against scikit-learn, and where they must refuse."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from rscvae_lab import scoring
+from rscvae_lab.errors import InputError
+
+RECON, MUT = np.array([1.0, 2.0, 3.0]), np.array([0.2, 0.2, 0.8])
+MEANS = scoring.Normalisers.over(RECON, MUT)
+
+
+def test_eq_15_by_hand():
+    assert pytest.approx((2.0, 0.4)) == MEANS
+    np.testing.assert_allclose(scoring.novelty_score(RECON, MUT, MEANS), [0.5, 0.75, 1.75])
+    np.testing.assert_allclose(scoring.novelty_score(RECON, MUT, MEANS, alpha=0), RECON / 2.0)
+    np.testing.assert_allclose(scoring.novelty_score(RECON, MUT, MEANS, alpha=1), MUT / 0.4)
+
+
+def test_a_typical_image_scores_one():
+    assert scoring.novelty_score(RECON, MUT, MEANS).mean() == pytest.approx(1.0)
+
+
+def test_eq_16_keeps_the_order_and_survives_equal_scores():
+    np.testing.assert_allclose(scoring.min_max(np.array([2.0, 4.0, 3.0])), [0.0, 1.0, 0.5])
+    np.testing.assert_allclose(scoring.min_max(np.ones(3)), 0.0)
+
+
+def test_eq_17_by_hand():
+    ratio = np.array([0.5 / 0.5, 0.5 / 1.0, 2.0 / 1.5])
+    np.testing.assert_allclose(scoring.consistency_ratio(RECON, MUT, MEANS), ratio)
+    assert scoring.s_a(RECON, MUT, MEANS) == pytest.approx(ratio.std())
+
+
+def test_s_a_is_zero_when_codes_follow_pictures():
+    assert scoring.s_a(RECON, 7 * RECON, scoring.Normalisers.over(RECON, 7 * RECON)) == pytest.approx(0.0)
+    assert scoring.s_a_spearman(RECON, RECON**3) == pytest.approx(1.0)
+    assert scoring.s_a_spearman(RECON, -RECON) == pytest.approx(-1.0)
+
+
+def test_auroc_counts_pairs_and_higher_means_novel():
+    labels, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.9])
+    assert scoring.auroc(labels, scores) == pytest.approx(3.5 / 4)
+    assert scoring.auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+    assert scoring.auroc(np.array([0, 1]), np.array([0.0, 1.0])) == 1.0
+
+
+def test_the_threshold_lets_95_percent_of_normals_pass():
+    scores = np.random.default_rng(0).gamma(3.0, size=10_000)
+    assert (scores > scoring.threshold(scores)).mean() == pytest.approx(0.05, abs=1e-3)
+
+
+@pytest.mark.parametrize(("labels", "scores", "message"), [
+    ([0, 0], [1.0, 2.0], "found 2 normal and 0 novel"),
+    ([1, 1, 1], [1.0, 2.0, 3.0], "found 0 normal and 3 novel"),
+    ([0, 1], [np.nan, 1.0], "found 1 NaN or infinite of 2"),
+])
+def test_auroc_refuses(labels, scores, message):
+    with pytest.raises(InputError, match=message):
+        scoring.auroc(np.array(labels), np.array(scores))
+
+
+@pytest.mark.parametrize("terms", [([], []), ([1.0], [0.0]), ([np.nan], [1.0])])
+def test_normalisers_refuse_what_cannot_normalise(terms):
+    with pytest.raises(InputError, match="positive finite"):
+        scoring.Normalisers.over(*map(np.array, terms))
