@@ -1,6 +1,7 @@
 """The command line: `rscvae`, the same as `python -m rscvae_lab`. Thin; the work is in the package."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch is loaded; see the Makefile
     chosen = argparse.Namespace(command=None)
     try:
         chosen = _parser().parse_args(arguments)

@@ -17,7 +17,7 @@ METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE
                 "e": "RSC-VAE_e"}
 
 _STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
-          "legend.frameon": False, "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
+          "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
@@ -57,32 +57,33 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
             points = history[["epoch", name]].dropna()
             axis.plot(points["epoch"], points[name], color=METHOD_COLOURS[method], label=METHOD_NAMES[method],
                       marker="o" if name == "auroc" else None, markersize=3, linewidth=1.5)
-        axis.set(xlabel="epoch", ylabel=label)
-    axes[0, 0].legend()
+        axis.set(xlabel="epoch", ylabel=label, yscale="linear" if name == "auroc" else "log")
+    axes[0, 0].legend(frameon=False)
     return figure
 
 
-def auroc_bars(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
+def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
     """AUROC of each method: the result, the oracle's best epoch, and the paper's printed value where there is one.
 
     `table` has the columns `method`, `auroc` and `auroc_best`; the row of method `pca` is drawn as the floor.
     """
-    figure, axes = _figure(1, 1, (7.5, 0.5 * len(table) + 1.1))
+    figure, axes = _figure(1, 1, (7.5, 0.45 * len(table) + 1.2))
     axis, shown = axes[0, 0], table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(shown))
-    axis.barh(place, shown.auroc, color=[METHOD_COLOURS[method] for method in shown.method], height=0.6)
+    axis.scatter(shown.auroc, place, s=90, color=[METHOD_COLOURS[method] for method in shown.method], zorder=3)
     for y, value in zip(place, shown.auroc):
-        axis.text(value - 0.003, y, f"{value:.3f}", ha="right", va="center", color="white", fontsize=9)
+        axis.annotate(f"{value:.3f}", (value, y), (0, 8), textcoords="offset points", ha="center", fontsize=9)
     axis.plot(shown.auroc_best, place, "k|", markersize=13, label="oracle: best epoch on test")
     marks = [(printed[method], y) for y, method in zip(place, shown.method) if method in printed]
     if marks:
-        axis.plot(*zip(*marks), "kD", markersize=4, fillstyle="none", label="printed in the paper")
+        axis.plot(*zip(*marks), "kD", markersize=5, fillstyle="none", label="printed in the paper")
     for floor in table[table.method == "pca"].auroc:
         axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--", label=f"PCA-32 floor: {floor:.3f}")
-    low = min(0.9, *table.auroc, *printed.values()) if printed else min(0.9, *table.auroc)
-    axis.set(yticks=place, yticklabels=[METHOD_NAMES[method] for method in shown.method], xlabel="AUROC (test set)",
-             xlim=(np.floor(20 * (low - 0.02)) / 20, 1), title=title)
-    figure.legend(loc="outside lower center", ncols=3)
+    axis.grid(axis="y", color="#e2e8f0")
+    axis.set(yticks=place, yticklabels=[METHOD_NAMES[method] for method in shown.method], title=title,
+             ylim=(-0.5, len(shown) - 0.2), xlabel="AUROC on the test set (0.5 = chance, 1 = perfect)")
+    axis.set_xlim(right=1.005)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -96,7 +97,7 @@ def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc
                        label=name)
     histogram.axvline(threshold, color="black", linestyle=":", label="threshold: 95 % of held-out normals lie below")
     histogram.set(xlabel="novelty score (no unit, higher = more novel)", ylabel="density", title=title)
-    histogram.legend(fontsize=8.5)
+    histogram.legend(fontsize=8.5, frameon=False)
     false_positive, true_positive, _ = roc_curve(labels == NOVEL, scores)
     roc.plot(false_positive, true_positive, color="black")
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle="--")
@@ -116,13 +117,13 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float]) ->
         axis.axline((0, 0), slope=1, color="black", linewidth=0.8, label="$a_i = 1$")
         axis.set(xlabel=r"$l_{recon}$ / mean (no unit)", title=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
     axes[0, 0].set(ylabel=r"$l_{mut}$ / mean (no unit)", xlim=(0, None), ylim=(0, None))
-    axes[0, 0].legend(loc="upper left")
+    axes[0, 0].legend(loc="upper left", frameon=False)
     return figure
 
 
 def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Fig. 7: a t-SNE map of codes per method. Each frame: `x`, `y`, `group` (train, normal or novel)."""
-    figure, axes = _figure(1, len(panels), (5.2 * len(panels), 4.9))
+    figure, axes = _figure(1, len(panels), (4.2 * len(panels), 4.1))
     for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
         for group, colour in (("train", TRAIN_COLOUR), ("novel", NOVEL_COLOUR), ("normal", NORMAL_COLOUR)):
             points = frame[frame.group == group]
@@ -139,7 +140,7 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
 
     Each frame has the columns `label` and `l_enc1` of test images.
     """
-    figure, axes = _figure(1, len(panels), (4.4 * len(panels), 3.1), sharex=True)
+    figure, axes = _figure(1, len(panels), (4 * len(panels), 3), sharex=True, sharey=True)
     top = max(np.percentile(frame.l_enc1, 99.5) for frame in panels.values())
     for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
         for label, name, colour in ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR)):
@@ -148,5 +149,5 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
         axis.axvspan(0, borders[method], color="black", alpha=0.08, label="unknown region")
         axis.set(xlabel="information $l_{enc1}$ (nats per image)", title=METHOD_NAMES[method])
     axes[0, 0].set_ylabel("density")
-    axes[0, 0].legend(fontsize=8.5)
+    axes[0, 0].legend(fontsize=8.5, frameon=False)
     return figure

@@ -1,5 +1,7 @@
 """Notebooks executed with parameters: papermill, with names and types checked first, and nothing half-written."""
 
+import base64
+import io
 import json
 import logging
 import os
@@ -7,6 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.files import make_folder, project_root, write_whole
@@ -73,7 +77,6 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
     import papermill
     from traitlets.config import Config as TraitConfig
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # openTSNE's idle threads would spin on busy cores
     logging.getLogger("papermill").setLevel(logging.WARNING)
     encrypted = TraitConfig({"KernelManager": {"transport_encryption": "auto"}})  # also silences ipykernel's warning
     try:
@@ -118,7 +121,18 @@ def clean(notebook: Path) -> None:
             cell["metadata"].pop(key, None)
         if cell["cell_type"] == "code":
             cell["outputs"] = [output for output in cell["outputs"] if not _is_debris(output)]
+            for output in cell["outputs"]:
+                if "image/png" in output.get("data", {}):
+                    output["data"]["image/png"] = _smaller("".join(output["data"]["image/png"]))
     write_whole(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _smaller(png: str) -> str:
+    """A figure in 256 colours instead of 16 million: a third of the bytes, and nothing the eye would miss."""
+    packed = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(png))) as figure:
+        figure.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode()
 
 
 def _is_debris(output: dict[str, Any]) -> bool:

@@ -106,23 +106,30 @@ def read_config(folder: Path) -> Config:
     return Config.from_json((folder / CONFIG).read_text())
 
 
-def begin(out: str | Path, config: Config, resume: bool) -> Path:
-    """Claims a folder for a config's run and writes `config.json`.
+def find(out: str | Path, config: Config, resume: bool) -> Run | None:
+    """The finished run of this config in a folder, None where there is work to do; touches nothing.
 
     Raises:
-        InputError: the folder cannot be written, holds the run of another config, or an unfinished one that the
-            caller did not ask to resume.
+        InputError: the folder holds the run of another config, or an unfinished one and `resume` is False.
     """
-    folder = make_folder(out)
-    sweep_parts(folder)
+    folder = Path(out).expanduser().resolve()
     if not (folder / CONFIG).is_file():
-        write_whole(folder / CONFIG, config.to_json())
-        return folder
+        return None
     difference = _difference(read_config(folder), config)
     if difference:
         raise InputError(f"{folder} holds the run of another config ({difference}): choose another folder")
-    if not (resume or (folder / METRICS).is_file()):
+    if (folder / METRICS).is_file():
+        return Run.load(folder)
+    if not resume:
         raise InputError(f"{folder} holds an unfinished run of this config: add --resume to go on with it")
+    return None
+
+
+def begin(out: str | Path, config: Config) -> Path:
+    """Makes a run's folder and writes `config.json`. Raises InputError where it cannot be written."""
+    folder = make_folder(out)
+    sweep_parts(folder)
+    write_whole(folder / CONFIG, config.to_json())
     return folder
 
 

@@ -40,10 +40,11 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     Raises:
         InputError: the folder holds another config's run, the data set is not there, training diverged.
     """
-    folder = runs.begin(out, config, resume)
-    if (folder / runs.METRICS).is_file():
-        return runs.Run.load(folder)
+    finished = runs.find(out, config, resume)
+    if finished:
+        return finished
     split = load_split(config)
+    folder = runs.begin(out, config)
     torch.set_num_threads(config.threads)
     if config.mode not in VAE_MODES:
         return _fit_baseline(config, folder, split)
@@ -56,14 +57,15 @@ def trained(config: Config, progress: bool | None = True) -> runs.Run:
     return train(config, runs_root() / "store" / config.config_hash, resume=True, progress=progress)
 
 
-def learning_rate(config: Config, epoch: int) -> float:
-    """The rate of an epoch (1, 2, ...): rate_0 (1 + cos(pi (epoch - 1) / T)) / 2.
+def learning_rate(config: Config, passed: float) -> float:
+    """The rate after so many epochs: rate_0 (1 + cos(pi passed / T)) / 2.
 
-    `lesson`: T = epochs, half a cosine that ends low. `paper`: T = 50 taken literally (Sec. 4.1), so that the rate
-    climbs back to its peak every 100 epochs, and a run of 500 ends at it.
+    `lesson`: T = epochs, half a cosine followed step by step down to 0. `paper`: T = 50 taken literally (Sec. 4.1)
+    and moved once an epoch, so that the rate is back at its peak every 100 epochs, and a run of 500 ends there.
     """
-    half_period = PAPER_HALF_PERIOD if config.scale == "paper" else config.epochs
-    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (epoch - 1) / half_period))
+    if config.scale == "paper":
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * int(passed) / PAPER_HALF_PERIOD))
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * passed / config.epochs))
 
 
 def epoch_generator(config: Config, epoch: int) -> torch.Generator:
@@ -106,14 +108,16 @@ class Training:
     def _epoch(self, epoch: int) -> dict[str, Any]:
         start = time.perf_counter()
         generator = epoch_generator(self.config, epoch)
-        rate = self.optimizer.param_groups[0]["lr"] = learning_rate(self.config, epoch)
         self.model.train()
         order = torch.randperm(len(self.images), generator=generator, device=self.config.device)
-        sums = sum(self._step(batch, generator) for batch in order.split(self.config.batch_size))
+        batches, sums = order.split(self.config.batch_size), 0
+        for i, batch in enumerate(batches):
+            rate = learning_rate(self.config, epoch - 1 + i / len(batches))
+            sums = sums + self._step(batch, rate, generator)
         row = self._means(epoch, sums.tolist())
         return {"epoch": epoch, **row, "learning_rate": rate, "seconds": time.perf_counter() - start}
 
-    def _step(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+    def _step(self, batch: Tensor, rate: float, generator: torch.Generator) -> Tensor:
         """One optimizer step on the images of these indices; returns the sums that `_means` turns into a row."""
         config = self.config
         images, y = self.images[batch], self.y[batch]
@@ -123,6 +127,7 @@ class Training:
         noise = torch.randn(len(x), config.latent, generator=generator, device=config.device)
         terms = losses.terms(x, self.model(x, noise, recode=config.mode != "vae"), config.js)
         loss = losses.objective(terms, y, config.mode, config.lambda_consist, config.beta, config.consist_on_anomaly)
+        self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.mean().backward()
         self.optimizer.step()

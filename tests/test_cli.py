@@ -121,6 +121,7 @@ def test_train_refuses(arguments, expected, tmp_path, capsys):
 def test_missing_data_is_refused_with_the_way_out(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
     assert "rscvae data fetch mnist" in refusal(capsys, "train", "--dataset", "mnist", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     assert "rscvae data fetch mnist" in refusal(capsys, "data", "verify", "mnist")
 
 

@@ -67,7 +67,7 @@ def test_figures_label_their_axes_and_keep_the_two_colours(frame):
     table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96]})
     figures = {
         "curves": plots.learning_curves({"o": history}),
-        "bars": plots.auroc_bars(table, {"e": 0.998}),
+        "chart": plots.auroc_chart(table, {"e": 0.998}),
         "scores": plots.score_panels(frame.label.to_numpy(), scores, 1.5, 0.8, "RSC-VAE_e"),
         "consistency": plots.consistency({"vae": frame}, {"vae": 0.4}),
         "embeddings": plots.embeddings({"vae": frame, "e": frame}),
@@ -82,10 +82,10 @@ def test_figures_label_their_axes_and_keep_the_two_colours(frame):
     assert len(colours) == 2
 
 
-def test_the_floor_is_a_line_and_not_a_bar():
+def test_the_floor_is_a_line_and_not_a_dot():
     table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92]})
-    axis = plots.auroc_bars(table, {}).axes[0]
-    assert [patch.get_width() for patch in axis.containers[0]] == [0.9]
+    axis = plots.auroc_chart(table, {}).axes[0]
+    assert axis.collections[0].get_offsets().tolist() == [[0.9, 0.0]]
     assert any(set(line.get_xdata()) == {0.8} for line in axis.get_lines())
 
 

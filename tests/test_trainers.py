@@ -1,7 +1,6 @@
 """Training repeats to the byte, survives being killed, learns, and says when it cannot."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -129,20 +128,22 @@ def test_the_paper_schedule_is_pytorchs_cosine_annealing():
     config = Config(scale="paper", dataset="mnist")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.01)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
-    for epoch in range(1, 501):
-        assert learning_rate(config, epoch) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+    for passed in range(500):
+        for step in (0, 0.5, 0.99):
+            assert learning_rate(config, passed + step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
         optimizer.step()
         scheduler.step()
-    assert learning_rate(config, 450) < 2e-5
-    assert learning_rate(config, 500) > 0.0099
+    assert learning_rate(config, 449) < 2e-5, "epoch 450, the result, is trained at the lowest rate"
+    assert learning_rate(config, 499) > 0.0099, "epoch 500 is trained at the peak"
 
 
 def test_the_lesson_schedule_starts_high_and_ends_low():
     config = Config(epochs=10)
-    rates = [learning_rate(config, epoch) for epoch in range(1, 11)]
+    rates = [learning_rate(config, step / 7) for step in range(71)]
     assert rates[0] == 0.01
+    assert rates[35] == pytest.approx(0.005)
+    assert rates[-1] == pytest.approx(0.0, abs=1e-12)
     assert rates == sorted(rates, reverse=True)
-    assert rates[-1] == pytest.approx(0.005 * (1 + math.cos(0.9 * math.pi)))
 
 
 def test_paper_scale_reports_the_epoch_of_lowest_rate(tmp_path):
