@@ -36,7 +36,7 @@ def picture_rows(rows: Mapping[str, np.ndarray], columns: Sequence[str] | None =
     figure, axes = _figure(len(pictures), n, size)
     for row, (name, images) in zip(axes, pictures.items(), strict=True):
         for axis, image in zip(row, images):
-            axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
         for axis in row:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
