@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("how", ["module", "script"])
 def test_help_lists_the_commands(how):
-    start = [sys.executable, "-m", "rscvae_lab"] if how == "module" else [shutil.which("rscvae")]
+    start = [sys.executable, "-m", "rscvae_lab"] if how == "module" else [Path(sys.executable).with_name("rscvae")]
     printed = subprocess.run([*start, "--help"], check=True, capture_output=True, text=True).stdout
     for command in ("train", "score", "rerun", "run", "data"):
         assert command in printed
