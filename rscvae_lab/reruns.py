@@ -75,13 +75,13 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
 
 def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Path) -> None:
     import papermill
-    from traitlets.config import Config as TraitConfig
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
-    encrypted = TraitConfig({"KernelManager": {"transport_encryption": "auto"}})  # also silences ipykernel's warning
     try:
         papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
-                                   cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS, config=encrypted)
+                                   cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
+                                   progress_bar={"desc": notebook.stem},
+                                   extra_arguments=["--log-level=CRITICAL"])  # kernels narrate their start and end
     except papermill.PapermillExecutionError as error:
         if error.ename == InputError.__name__:
             raise InputError(error.evalue) from None
@@ -131,7 +131,8 @@ def _smaller(png: str) -> str:
     """A figure in 256 colours instead of 16 million: a third of the bytes, and nothing the eye would miss."""
     packed = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as figure:
-        figure.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+        quantised = figure.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        quantised.save(packed, "PNG", optimize=True)
     return base64.b64encode(packed.getvalue()).decode()
 
 
