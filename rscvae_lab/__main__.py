@@ -94,7 +94,8 @@ def _train(chosen: argparse.Namespace) -> None:
 def _how_to_resume(chosen: argparse.Namespace) -> str:
     if chosen.command is not _train:
         return "; nothing was left half-written, run the same command again"
-    return f"; go on with the same command and --resume (run folder: {chosen.out})"
+    where = f" (the run is in {chosen.out})" if chosen.out else ""
+    return f"; go on with the same command and --resume{where}"
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import torch
@@ -74,7 +74,9 @@ class Config:
     recipe: int = RECIPE
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (frozen, but not yet)
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)  # frozen, but not yet
+
         put("dataset", known_dataset(self.dataset))
         put("category", category_slug(self.dataset, self.category))
         for name, aliases in _ALIASES.items():
@@ -122,10 +124,6 @@ class Config:
             return cls(**values)
         except (json.JSONDecodeError, TypeError) as error:
             raise InputError(f"expected a config.json written by rscvae, found something else ({error})") from None
-
-    def with_settings(self, settings: dict[str, str]) -> Self:
-        """The config with fields replaced by values written as text (`--set NAME=VALUE`)."""
-        return replace(self, **parse_settings(settings))
 
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:

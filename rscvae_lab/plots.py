@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from sklearn.metrics import roc_curve
 
 from rscvae_lab import NORMAL, NOVEL
@@ -48,56 +50,78 @@ def picture_rows(rows: Mapping[str, np.ndarray], columns: Sequence[str] | None =
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training reconstruction error and information by epoch, and test AUROC where it was evaluated, per method."""
-    figure, axes = _figure(1, 3, (11, 3))
-    panels = {"recon": "reconstruction error\n$l_{recon}$ (grey levels per image)",
-              "enc1": "information in the code\n$l_{enc1}$ (nats per image)", "auroc": "test AUROC\n(Eq. 15, α = 0.5)"}
-    for axis, (name, label) in zip(axes[0], panels.items(), strict=True):
-        for method, history in histories.items():
-            points = history[["epoch", name]].dropna()
-            axis.plot(points["epoch"], points[name], color=METHOD_COLOURS[method], label=METHOD_NAMES[method],
-                      marker="o" if name == "auroc" else None, markersize=3, linewidth=1.5)
-        axis.set(xlabel="epoch", ylabel=label, yscale="linear" if name == "auroc" else "log")
-    axes[0, 0].legend(frameon=False)
+    """By epoch and method: reconstruction error and information of training normals, test AUROC where evaluated."""
+    figure, axes = _figure(1, 3, (11, 3.2))
+    recon, enc1, auroc = axes[0]
+    for method, history in histories.items():
+        style = {"color": METHOD_COLOURS[method], "label": METHOD_NAMES[method], "linewidth": 1.5}
+        recon.plot(history.epoch, history.recon, **style)
+        enc1.plot(history.epoch, history.enc1, **style)
+    for method, history in histories.items():
+        evaluated = history.dropna(subset="auroc")
+        scored = {"vae": evaluated.auroc_recon, "recode_vae": evaluated.auroc} if method == "vae" else {
+            method: evaluated.auroc}
+        for name, values in scored.items():
+            auroc.plot(evaluated.epoch, values, "o-", markersize=3, color=METHOD_COLOURS[name],
+                       label=METHOD_NAMES[name])
+    recon.set(xlabel="epoch", ylabel="$l_{recon}$ (grey levels per image)", title="training normals: error")
+    enc1.set(xlabel="epoch", ylabel="$l_{enc1}$ (nats per image)", title="training normals: information")
+    auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)", title="test images, evaluated epochs")
+    for axis in (recon, enc1):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.minorticks_off()
+    auroc.legend(frameon=False, fontsize=8)
     return figure
 
 
 def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
     """AUROC of each method: the result, the oracle's best epoch, and the paper's printed value where there is one.
 
-    `table` has the columns `method`, `auroc` and `auroc_best`; the row of method `pca` is drawn as the floor.
+    `table` has the columns `method`, `auroc`, `auroc_best` and `error` (a standard error, drawn twice to each side);
+    the row of method `pca` is drawn as the floor.
     """
-    figure, axes = _figure(1, 1, (7.5, 0.45 * len(table) + 1.2))
+    figure, axes = _figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
     axis, shown = axes[0, 0], table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(shown))
-    axis.scatter(shown.auroc, place, s=90, color=[METHOD_COLOURS[method] for method in shown.method], zorder=3)
-    for y, value in zip(place, shown.auroc):
-        axis.annotate(f"{value:.3f}", (value, y), (0, 8), textcoords="offset points", ha="center", fontsize=9)
-    axis.plot(shown.auroc_best, place, "k|", markersize=13, label="oracle: best epoch on test")
+    for y, row in zip(place, shown.itertuples()):
+        axis.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=9, color=METHOD_COLOURS[row.method],
+                      elinewidth=1.2, capsize=3)
+        axis.annotate(f"{row.auroc:.3f}", (row.auroc, y), (0, 8), textcoords="offset points", ha="center", fontsize=9)
+    axis.plot(shown.auroc_best, place - 0.22, "k^", markersize=5, label="oracle: best evaluated epoch on test")
     marks = [(printed[method], y) for y, method in zip(place, shown.method) if method in printed]
     if marks:
         axis.plot(*zip(*marks), "kD", markersize=5, fillstyle="none", label="printed in the paper")
     for floor in table[table.method == "pca"].auroc:
         axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--", label=f"PCA-32 floor: {floor:.3f}")
-    axis.grid(axis="y", color="#e2e8f0")
+    lowest = min((table.auroc - 2 * table.error).min(), *printed.values(), 0.95)
     axis.set(yticks=place, yticklabels=[METHOD_NAMES[method] for method in shown.method], title=title,
-             ylim=(-0.5, len(shown) - 0.2), xlabel="AUROC on the test set (0.5 = chance, 1 = perfect)")
-    axis.set_xlim(right=1.005)
+             xlim=(np.floor(20 * lowest) / 20, 1), ylim=(-0.6, len(shown) - 0.2),
+             xlabel="AUROC on the test set, ± 2 standard errors (axis cut; 0.5 is chance)")
+    axis.grid(axis="y", color="#e2e8f0")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
+def _two_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: float, unit: str) -> None:
+    """Normal and novel in their colours over 25 bins up to `top`; the last one also counts what lies beyond."""
+    bins = np.linspace(0, top, 26)
+    for label, name, colour in ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR)):
+        shown = np.clip(values[labels == label], 0, bins[-1])
+        axis.hist(shown, bins, density=True, color=colour, alpha=0.45, label=f"test images, {name}")
+        axis.hist(shown, bins, density=True, color=colour, histtype="step", linewidth=1.4)
+    axis.set_xlabel(f"{unit}; last bin: and above")
+
+
 def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float, title: str = "") -> Figure:
     """How a score separates normal from novel: its two histograms with the threshold, and the ROC curve."""
-    figure, axes = _figure(1, 2, (9, 3.2), width_ratios=[1.6, 1])
+    figure, axes = _figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
     histogram, roc = axes[0]
-    bins = np.linspace(0, np.percentile(scores, 99.5), 50)
-    for label, name, colour in ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR)):
-        histogram.hist(np.clip(scores[labels == label], 0, bins[-1]), bins, density=True, alpha=0.65, color=colour,
-                       label=name)
-    histogram.axvline(threshold, color="black", linestyle=":", label="threshold: 95 % of held-out normals lie below")
-    histogram.set(xlabel="novelty score (no unit, higher = more novel)", ylabel="density", title=title)
-    histogram.legend(fontsize=8.5, frameon=False)
+    _two_histograms(histogram, scores, labels, np.percentile(scores, 99), "novelty score (no unit)")
+    histogram.axvline(threshold, color="black", linestyle=":", label="threshold from held-out normals")
+    histogram.set(ylabel="density", title=title)
+    figure.legend(*histogram.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     false_positive, true_positive, _ = roc_curve(labels == NOVEL, scores)
     roc.plot(false_positive, true_positive, color="black")
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle="--")
@@ -105,49 +129,57 @@ def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc
     return figure
 
 
-def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float]) -> Figure:
-    """Eq. 17 for each method: both components of every test normal, normalised, and the spread S_a of their ratio.
+def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = "") -> Figure:
+    """Eq. 17 for each method: both components of every test normal, then the ratios a_i whose spread is S_a.
 
     Each frame has the columns `l_recon` and `l_mut` of test normals.
     """
-    figure, axes = _figure(1, len(panels), (4.2 * len(panels), 3.8), sharex=True, sharey=True)
-    for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
-        recon, mut = frame.l_recon / frame.l_recon.mean(), frame.l_mut / frame.l_mut.mean()
+    figure, axes = _figure(1, len(panels) + 1, (3.6 * len(panels) + 3.6, 3.6))
+    components = ["l_recon", "l_mut"]
+    relative = {method: frame[components] / frame[components].mean() for method, frame in panels.items()}
+    top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
+    for axis, (method, frame) in zip(axes[0], relative.items()):
+        recon, mut = frame.l_recon, frame.l_mut
         axis.scatter(recon, mut, s=10, alpha=0.5, color=NORMAL_COLOUR, linewidths=0)
         axis.axline((0, 0), slope=1, color="black", linewidth=0.8, label="$a_i = 1$")
-        axis.set(xlabel=r"$l_{recon}$ / mean (no unit)", title=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
-    axes[0, 0].set(ylabel=r"$l_{mut}$ / mean (no unit)", xlim=(0, None), ylim=(0, None))
+        axis.set(xlabel=r"$l_{recon}$ / mean (no unit)", ylabel=r"$l_{mut}$ / mean (no unit)", aspect="equal",
+                 title=METHOD_NAMES[method], xlim=(0, top), ylim=(0, top))
+        axes[0, -1].hist(mut / recon, np.linspace(0, 4, 33), histtype="step", color=METHOD_COLOURS[method],
+                         linewidth=1.6, label=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
     axes[0, 0].legend(loc="upper left", frameon=False)
+    axes[0, -1].set(xlabel="$a_i$ (no unit)", ylabel="normal test images", title="the ratios")
+    axes[0, -1].legend(frameon=False)
+    figure.suptitle(title)
     return figure
 
 
 def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Fig. 7: a t-SNE map of codes per method. Each frame: `x`, `y`, `group` (train, normal or novel)."""
-    figure, axes = _figure(1, len(panels), (4.2 * len(panels), 4.1))
+    figure, axes = _figure(1, len(panels), (4.2 * len(panels), 4.4))
+    groups = {"train": ("training images, normal", {"facecolors": "none", "edgecolors": TRAIN_COLOUR, "s": 14}),
+              "novel": ("test images, novel", {"color": NOVEL_COLOUR, "s": 9, "alpha": 0.7, "linewidths": 0}),
+              "normal": ("test images, normal", {"color": NORMAL_COLOUR, "s": 18, "linewidths": 0})}
     for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
-        for group, colour in (("train", TRAIN_COLOUR), ("novel", NOVEL_COLOUR), ("normal", NORMAL_COLOUR)):
+        for group, (name, style) in groups.items():
             points = frame[frame.group == group]
-            name = f"{'training' if group == 'train' else 'test'} images, {'novel' if group == 'novel' else 'normal'}"
-            axis.scatter(points.x, points.y, s=9, color=colour, alpha=0.75, linewidths=0, label=name)
-        axis.set(xticks=[], yticks=[], title=METHOD_NAMES[method], xlabel="t-SNE 1 (no unit)")
-    axes[0, 0].set_ylabel("t-SNE 2 (no unit)")
-    axes[0, 0].legend(loc="best", markerscale=2, fontsize=8.5)
+            axis.scatter(points.x, points.y, label=name, **style)
+        axis.set(xticks=[], yticks=[], title=METHOD_NAMES[method], xlabel="t-SNE 1 (no unit)",
+                 ylabel="t-SNE 2 (no unit)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]) -> Figure:
-    """What each code says, per method: histograms of l_enc1, normal against novel, and the unknown region's border.
+    """What each code says, per method: histograms of l_enc1, normal against novel, and the unknown region.
 
     Each frame has the columns `label` and `l_enc1` of test images.
     """
-    figure, axes = _figure(1, len(panels), (4 * len(panels), 3), sharex=True, sharey=True)
-    top = max(np.percentile(frame.l_enc1, 99.5) for frame in panels.values())
+    figure, axes = _figure(1, len(panels), (4 * len(panels), 3.3), sharey=True)
+    top = max(np.percentile(frame.l_enc1, 99) for frame in panels.values())
     for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
-        for label, name, colour in ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR)):
-            shown = frame.l_enc1[frame.label == label].clip(upper=top)
-            axis.hist(shown, np.linspace(0, top, 45), density=True, color=colour, alpha=0.6, label=name)
-        axis.axvspan(0, borders[method], color="black", alpha=0.08, label="unknown region")
-        axis.set(xlabel="information $l_{enc1}$ (nats per image)", title=METHOD_NAMES[method])
+        _two_histograms(axis, frame.l_enc1.to_numpy(), frame.label.to_numpy(), top, "information $l_{enc1}$ (nats)")
+        axis.axvspan(0, borders[method], color="black", alpha=0.08, label="unknown region", zorder=0)
+        axis.set_title(f"{METHOD_NAMES[method]}: unknown below {borders[method]:.1f} nats")
     axes[0, 0].set_ylabel("density")
-    axes[0, 0].legend(fontsize=8.5, frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -33,7 +33,8 @@ _PAGE = Template("""<!doctype html>
   img { max-width: 100%; } p.note { color: #4a5568; }
   table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
   th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #e2e8f0; }
-  th:first-child, td:first-child { text-align: left; white-space: nowrap; } thead th { border-bottom: 2px solid #4a5568; }
+  th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+  thead th { border-bottom: 2px solid #4a5568; }
   caption { caption-side: bottom; text-align: left; color: #4a5568; padding-top: .5rem; }
 </style>
 <h1>$title</h1>

@@ -64,6 +64,16 @@ def threshold(heldout_scores: np.ndarray) -> float:
     return float(np.percentile(heldout_scores, THRESHOLD_PERCENTILE))
 
 
+def auroc_standard_error(auroc: float, n_normal: int, n_novel: int) -> float:
+    """How far an AUROC may be off because the test set is finite (Hanley and McNeil 1982, exponential scores).
+
+    It knows nothing of seeds: a second training can move the figure further.
+    """
+    both_novel, both_normal = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+    variance = auroc * (1 - auroc) + (n_novel - 1) * (both_novel - auroc**2) + (n_normal - 1) * (both_normal - auroc**2)
+    return float(np.sqrt(variance / (n_normal * n_novel)))
+
+
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a novel image scores higher than a normal one, ties counted half.
 

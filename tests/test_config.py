@@ -45,7 +45,6 @@ def test_impossible_values_are_refused_in_one_line(wrong):
 def test_settings_from_text():
     found = parse_settings({"widths": "32-64-128-256", "beta": "5", "epochs": "3", "consist_on_anomaly": "False"})
     assert found == {"widths": (32, 64, 128, 256), "beta": 5.0, "epochs": 3, "consist_on_anomaly": False}
-    assert Config().with_settings({"js": "geometric"}).js == "geometric"
 
 
 @pytest.mark.parametrize("settings", [{"colour": "red"}, {"epochs": "many"}, {"consist_on_anomaly": "perhaps"},

@@ -63,10 +63,12 @@ def frame():
 
 def test_figures_label_their_axes_and_keep_the_two_colours(frame):
     scores = frame.l_recon.to_numpy() / 30
-    history = pd.DataFrame({"epoch": [1, 2], "recon": [9.0, 5.0], "enc1": [3.0, 4.0], "auroc": [None, 0.9]})
-    table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96]})
+    history = pd.DataFrame({"epoch": [1, 2], "recon": [9.0, 5.0], "enc1": [3.0, 4.0], "auroc": [None, 0.9],
+                            "auroc_recon": [None, 0.8]})
+    table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96],
+                          "error": 0.02})
     figures = {
-        "curves": plots.learning_curves({"o": history}),
+        "curves": plots.learning_curves({"vae": history, "o": history}),
         "chart": plots.auroc_chart(table, {"e": 0.998}),
         "scores": plots.score_panels(frame.label.to_numpy(), scores, 1.5, 0.8, "RSC-VAE_e"),
         "consistency": plots.consistency({"vae": frame}, {"vae": 0.4}),
@@ -83,9 +85,10 @@ def test_figures_label_their_axes_and_keep_the_two_colours(frame):
 
 
 def test_the_floor_is_a_line_and_not_a_dot():
-    table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92]})
+    table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92], "error": 0.01})
     axis = plots.auroc_chart(table, {}).axes[0]
-    assert axis.collections[0].get_offsets().tolist() == [[0.9, 0.0]]
+    dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
+    assert [dot.get_xydata().tolist() for dot in dots] == [[[0.9, 0.0]]]
     assert any(set(line.get_xdata()) == {0.8} for line in axis.get_lines())
 
 

@@ -46,6 +46,16 @@ def test_auroc_counts_pairs_and_higher_means_novel():
     assert scoring.auroc(np.array([0, 1]), np.array([0.0, 1.0])) == 1.0
 
 
+def test_the_standard_error_of_an_auroc_agrees_with_resampling():
+    """Exponential scores, for which Hanley and McNeil's formula is exact."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [50, 200])
+    drawn = [scoring.auroc(labels, rng.exponential(np.where(labels == 1, 8.0, 1.0))) for _ in range(1000)]
+    expected = scoring.auroc_standard_error(8 / 9, 50, 200)
+    assert np.mean(drawn) == pytest.approx(8 / 9, abs=0.005)
+    assert np.std(drawn) == pytest.approx(expected, rel=0.1)
+
+
 def test_the_threshold_lets_95_percent_of_normals_pass():
     scores = np.random.default_rng(0).gamma(3.0, size=10_000)
     assert (scores > scoring.threshold(scores)).mean() == pytest.approx(0.05, abs=1e-3)

@@ -87,7 +87,8 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_resumes_to_the_same_bytes(how, undisturbed, tmp_path):
-    process = subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True)
+    heed_interrupts = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (a job in the background ignores them)
+    process = subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
     deadline = time.monotonic() + 120
     while not (tmp_path / "state.safetensors").exists():
         assert process.poll() is None, "the run ended before its state was ever saved"
