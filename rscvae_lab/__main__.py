@@ -93,7 +93,7 @@ def _train(chosen: argparse.Namespace) -> None:
 
 def _how_to_resume(chosen: argparse.Namespace) -> str:
     if chosen.command is not _train:
-        return "; nothing was left half-written, run the same command again"
+        return "; run the same command again"
     where = f" (the run is in {chosen.out})" if chosen.out else ""
     return f"; go on with the same command and --resume{where}"
 

@@ -79,5 +79,5 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
 def _laid_out_like(tensor: Tensor, parameter: Tensor) -> Tensor:
     """Optimizer moments must share their parameter's device and memory format: the fused step walks raw memory."""
     if tensor.shape != parameter.shape:
-        return tensor  # the step counter
+        return tensor.to(parameter.device)  # the step counter
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

@@ -82,12 +82,13 @@ class Config:
         for name, aliases in _ALIASES.items():
             value = getattr(self, name)
             put(name, aliases.get(value, value) if isinstance(value, str) else value)
-        put("widths", tuple(self.widths))
         put("device", resolve_device(self.device))
         default_epochs = PAPER_EPOCHS if self.scale == "paper" else LESSON_EPOCHS.get(self.dataset, 10)
         put("epochs", default_epochs if self.epochs is None else self.epochs)
-        default_interval = 10 if self.scale == "paper" else max(1, self.epochs // 5)
+        default_interval = 10 if self.scale == "paper" else max(1, int(_canonical("epochs", self.epochs, int)) // 5)
         put("evaluate_every", default_interval if self.evaluate_every is None else self.evaluate_every)
+        for field in fields(self):  # one spelling of each value, so that equal configs have equal hashes
+            put(field.name, _canonical(field.name, getattr(self, field.name), field.type))
         self._check()
 
     def _check(self) -> None:
@@ -122,8 +123,21 @@ class Config:
         try:
             values = json.loads(text)
             return cls(**values)
-        except (json.JSONDecodeError, TypeError) as error:
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise InputError(f"expected a config.json written by rscvae, found something else ({error})") from None
+
+
+def _canonical(name: str, value: Any, kind: Any) -> Any:
+    """A value in the type of its field. Raises InputError where that would change it."""
+    kind = int if kind == int | None else kind
+    try:
+        if name == "widths" and tuple(map(int, value)) == tuple(value):
+            return tuple(map(int, value))
+        if kind in (int, float, str, bool) and kind(value) == value and (kind is bool) == isinstance(value, bool):
+            return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        pass  # said below
+    raise InputError(f"{name} expects {'four integers' if name == 'widths' else kind.__name__}, found {value!r}")
 
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
@@ -149,11 +163,9 @@ def _parse(name: str, text: str, kind: Any) -> Any:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is the GPU where there is one. Raises InputError for a device this machine lacks."""
+    """`auto` is the GPU where there is one. A run trained on a GPU can be read where there is none."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):
         raise InputError(f"unknown device {device!r}: expected auto, cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
     return device

@@ -15,13 +15,13 @@ def project_root() -> Path:
 
 
 def data_root() -> Path:
-    """Where data sets lie: `RSCVAE_DATA`, else `data/` of the checkout; never relative to a kernel's folder."""
-    return Path(os.environ.get("RSCVAE_DATA") or project_root() / "data").expanduser().resolve()
+    """Where data sets lie: `RSCVAE_DATA`, else `data`; relative to the checkout, never to a kernel's folder."""
+    return (project_root() / Path(os.environ.get("RSCVAE_DATA") or "data").expanduser()).resolve()
 
 
 def runs_root() -> Path:
-    """Where runs are left: `RSCVAE_RUNS`, else `runs/` of the checkout."""
-    return Path(os.environ.get("RSCVAE_RUNS") or project_root() / "runs").expanduser().resolve()
+    """Where runs are left: `RSCVAE_RUNS`, else `runs`; relative to the checkout."""
+    return (project_root() / Path(os.environ.get("RSCVAE_RUNS") or "runs").expanduser()).resolve()
 
 
 def make_folder(path: str | Path) -> Path:
@@ -57,6 +57,18 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def sweep_parts(folder: Path) -> None:
-    """Removes what a killed process left half-written in its own folder."""
-    for part in folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
+    """Removes what killed processes left half-written in a folder; a living one's part is its own."""
+    for part in folder.glob(".*.*.part"):
+        writer = part.name.split(".")[-2]
+        if writer.isdecimal() and not _is_alive(int(writer)):
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, and alive
+    return True

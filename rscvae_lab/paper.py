@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from rscvae_lab.categories import category_slug
+from rscvae_lab.categories import category_slug, known_dataset
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import project_root
 
@@ -21,6 +21,7 @@ def printed_table(name: str) -> pd.DataFrame:
 
 def printed_auroc(dataset: str, category: str) -> dict[str, float]:
     """Tables 1 and 2: the printed AUROC of each of our methods for one class; empty for a set the paper lacks."""
+    dataset = known_dataset(dataset)
     if dataset not in _TABLES:
         return {}
     row = _by_slug(printed_table(_TABLES[dataset]), dataset).loc[category_slug(dataset, category)]
@@ -29,6 +30,7 @@ def printed_auroc(dataset: str, category: str) -> dict[str, float]:
 
 def printed_s_a(dataset: str, category: str) -> dict[str, float]:
     """Table 4 (Fashion-MNIST): the printed S_a of `vae` and `o` for one class; empty for other data sets."""
+    dataset = known_dataset(dataset)
     if dataset != "fashion_mnist":
         return {}
     row = _by_slug(printed_table("table4_sa"), dataset).loc[category_slug(dataset, category)]

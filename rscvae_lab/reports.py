@@ -10,6 +10,7 @@ import pandas as pd
 from nbconvert.filters import markdown2html
 
 from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
 from rscvae_lab.files import make_folder, runs_root, write_whole
 from rscvae_lab.reruns import notebooks_folder, rerun
 from rscvae_lab.runs import ROW_NAMES
@@ -56,6 +57,7 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
         InputError: unknown data set or category, or the data set is not there.
     """
     config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
+    load_split(config)  # refuse what is not there before anything is touched
     folder = make_folder(runs_root() / f"{config.dataset}-{config.category}")
     for stale in (folder / "index.html", folder / "results.csv"):
         stale.unlink(missing_ok=True)
@@ -73,7 +75,7 @@ def results(config: Config) -> pd.DataFrame:
     """One row a method, for the runs that the notebooks share through the store."""
     settings = {"dataset": config.dataset, "category": config.category, "epochs": config.epochs, "seed": config.seed}
     rows = [row for mode in METHODS for row in trained(Config(mode=mode, **settings)).result_rows()]
-    return pd.DataFrame(rows, columns=ROW_NAMES)
+    return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # the floor has none
 
 
 def glance(config: Config, notebooks: list[Path]) -> str:

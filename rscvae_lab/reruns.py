@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from rscvae_lab.errors import InputError, NotebookFailed
-from rscvae_lab.files import make_folder, project_root, write_whole
+from rscvae_lab.files import make_folder, project_root, runs_root, write_whole
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours; papermill's own default is no limit
 _PARSERS = {"int": int, "float": float, "str": str, "bool": {"true": True, "false": False}.__getitem__}
@@ -32,7 +32,11 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
     """
     import papermill
 
-    declared = papermill.inspect_notebook(str(notebook))
+    try:
+        declared = papermill.inspect_notebook(str(notebook))
+    except Exception as error:  # papermill and nbformat raise a dozen kinds for files that are no notebooks
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"expected a notebook with a kernel in {notebook}, found something else ({reason})") from None
     unknown = given.keys() - declared.keys()
     if unknown:
         raise InputError(f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
@@ -70,6 +74,7 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
         executed = Path(scratch) / out.name
         _execute(notebook, executed, parameters, out)
         write_whole(out, executed.read_bytes())
+    out.with_suffix(".failed.ipynb").unlink(missing_ok=True)
     return out
 
 
@@ -80,7 +85,7 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
     try:
         papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
                                    cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
-                                   progress_bar={"desc": notebook.stem},
+                                   progress_bar={"desc": notebook.stem, "disable": None},
                                    extra_arguments=["--log-level=CRITICAL"])  # kernels narrate their start and end
     except papermill.PapermillExecutionError as error:
         if error.ename == InputError.__name__:
@@ -99,10 +104,11 @@ def regenerate() -> list[Path]:
     """
     notebooks = sorted(notebooks_folder().glob("*.ipynb"))
     with tempfile.TemporaryDirectory() as scratch:
+        failures = make_folder(runs_root())
         os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels
         for notebook in notebooks:
             executed = Path(scratch) / notebook.name
-            _execute(notebook, executed, {}, notebook)
+            _execute(notebook, executed, {}, failures / notebook.name)
             clean(executed)
             write_whole(notebook, executed.read_bytes())
     return notebooks

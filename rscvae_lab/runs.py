@@ -35,6 +35,7 @@ METRIC_NAMES = (
     "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel",
     "epochs", "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit",
 )
+NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them in metrics.json, for novelty_score
 ROW_NAMES = ("dataset", "category", "method", "config_hash", "beta", "p", "anomaly_base", "js", "widths",
              *METRIC_NAMES)
 
@@ -59,11 +60,7 @@ class Run:
         if not (folder / METRICS).is_file():
             found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
             raise InputError(f"expected a finished run in {folder}, found {found}")
-        try:
-            metrics = json.loads((folder / METRICS).read_text())
-        except json.JSONDecodeError as error:
-            raise InputError(f"expected JSON in {folder / METRICS}, found something else ({error})") from None
-        return cls(folder, read_config(folder), metrics)
+        return cls(folder, read_config(folder), _read_metrics(folder / METRICS))
 
     @cached_property
     def model(self) -> nn.Module:
@@ -84,7 +81,7 @@ class Run:
         """l_recon, l_mut, l_enc1 and novelty_score of images (N, 1, S, S); a score depends on its image alone."""
         means = None
         if self.config.mode in VAE_MODES:
-            means = Normalisers(self.metrics["heldout_mean_recon"], self.metrics["heldout_mean_mut"])
+            means = Normalisers(*(self.metrics[name] for name in NORMALISER_NAMES))
         return score(self.model, images, self.config, means)
 
     def result_rows(self) -> list[dict[str, Any]]:
@@ -103,7 +100,19 @@ class Run:
 
 
 def read_config(folder: Path) -> Config:
-    return Config.from_json((folder / CONFIG).read_text())
+    """The config of a run. Raises InputError where `config.json` is not one that rscvae wrote."""
+    return Config.from_json((folder / CONFIG).read_text(errors="replace"))
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(errors="replace"))
+        missing = {*METRIC_NAMES, *NORMALISER_NAMES} - set(metrics)
+    except (json.JSONDecodeError, TypeError) as error:
+        raise InputError(f"expected JSON in {path}, found something else ({error})") from None
+    if missing:
+        raise InputError(f"expected the metrics of a run in {path}, found none named {min(missing)}")
+    return metrics
 
 
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
@@ -129,6 +138,9 @@ def begin(out: str | Path, config: Config) -> Path:
     """Makes a run's folder and writes `config.json`. Raises InputError where it cannot be written."""
     folder = make_folder(out)
     sweep_parts(folder)
+    if not (folder / CONFIG).is_file():  # what lies there without a config belongs to another run
+        for name in (STATE, METRICS):
+            (folder / name).unlink(missing_ok=True)
     write_whole(folder / CONFIG, config.to_json())
     return folder
 
@@ -149,7 +161,8 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     table = pd.DataFrame(history, columns=HISTORY_NAMES)
     figures |= {"auroc_best": _best(table, "auroc", figures["auroc"]),
                 "auroc_final": _last(table, "auroc", figures["auroc"])}
-    metrics = {name: None for name in METRIC_NAMES} | figures | split.counts | _provenance(config, split, seconds)
+    metrics = dict.fromkeys((*METRIC_NAMES, *NORMALISER_NAMES))
+    metrics |= figures | split.counts | _provenance(config, split, seconds)
     write_whole(folder / HISTORY, table.to_csv(index=False))
     write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")

@@ -43,13 +43,22 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     finished = runs.find(out, config, resume)
     if finished:
         return finished
+    _prepare(config)
     split = load_split(config)
     folder = runs.begin(out, config)
-    torch.set_num_threads(config.threads)
     if config.mode not in VAE_MODES:
         return _fit_baseline(config, folder, split)
     history = Training(config, folder, split).run(progress)
     return runs.finish(folder, config, split, history, sum(row["seconds"] for row in history))
+
+
+def _prepare(config: Config) -> None:
+    """Sets torch to what the config says and to repeatable kernels. Raises InputError for a GPU that is not there."""
+    torch.set_num_threads(config.threads)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def trained(config: Config, progress: bool | None = True) -> runs.Run:
@@ -138,7 +147,7 @@ class Training:
         loss, n_normal, n_anomalous, anomalous, recon, enc1, enc2, mut = sums
         if not math.isfinite(loss):
             raise InputError(f"training diverged in epoch {epoch}: expected a finite loss, found {loss}; "
-                             f"try a learning_rate below {self.config.learning_rate:g}")
+                             f"try a learning_rate below {self.config.learning_rate:g} in another folder")
         recoded = self.config.mode != "vae"
         over_normal = {"recon": recon, "enc1": enc1, "enc2": enc2, "mut": mut, "consist": enc2 + mut}
         row = {name: total / n_normal if n_normal and (recoded or name in ("recon", "enc1")) else None

@@ -45,7 +45,7 @@ def pictures(tmp_path_factory):
     for name, images in (("eight", eights), ("one", ones)):
         for i, image in enumerate(images):
             picture = Image.fromarray(image).resize((28 + 10 * i, 40), Image.Resampling.BILINEAR)
-            picture.convert(("L", "RGB", "RGBA")[i % 3]).save(folder / f"{name}-{i}.png")
+            picture.convert(("L", "RGB", "P")[i % 3]).save(folder / f"{name}-{i}.png")
     Image.fromarray(eights[0]).save(folder / "photo.jpg", quality=95)
     (folder / "notes.txt").write_text("not a picture, and not looked at")
     return folder
@@ -93,11 +93,12 @@ def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_pat
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "text.png").write_text("no picture")
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(folder / "nan.tiff")
+    Image.new("RGBA", (8, 8)).save(folder / "see-through.png")
     out = tmp_path / "scores.csv"
     assert main(["score", "--run", str(short_run.folder), "--images", str(folder), "--out", str(out)]) == 1
     complaints = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
-    assert [name for name in ("cut.jpg", "nan.tiff", "text.png") if any(name in line for line in complaints)] == [
-        "cut.jpg", "nan.tiff", "text.png"]
+    for name, line in zip(("cut.jpg", "nan.tiff", "see-through.png", "text.png"), complaints, strict=True):
+        assert name in line
     assert len(pd.read_csv(out)) == 21
 
 
@@ -169,8 +170,9 @@ def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp
     for images, expected in ((tmp_path / "empty", "found none"), (tmp_path / "absent", "found nothing"),
                              (pictures / "notes.txt", "found none among 1 files")):
         assert expected in refusal(capsys, "score", "--run", short_run.folder, "--images", images, "--out", out)
-    (copied_run / "metrics.json").write_text("{")
-    assert "expected JSON" in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
+    for content, expected in ((b"{", "expected JSON"), (b"\xff\xfe", "expected JSON"), (b"{}", "metrics of a run")):
+        (copied_run / "metrics.json").write_bytes(content)
+        assert expected in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
 
 
 def test_a_damaged_state_is_refused(tmp_path, capsys):

@@ -17,6 +17,8 @@ def test_json_round_trip_and_hash():
 def test_the_hash_tells_any_two_configs_apart_and_spellings_alike():
     assert Config(category="8").config_hash == Config(category=8).config_hash
     assert Config(mode="vae") == Config(mode="recode_vae")
+    assert Config(beta=10).config_hash == Config(beta=10.0).config_hash
+    assert Config(widths=[16, 32, 64, 128]).config_hash == Config(widths="lesson").config_hash
     changes = [{"seed": 1}, {"beta": 2.0}, {"epochs": 61}, {"js": "jeffreys"}, {"consist_on_anomaly": False},
                {"threads": 1}, {"split_seed": 1}]
     assert len({Config(**change).config_hash for change in [{}, *changes]}) == 1 + len(changes)
@@ -35,6 +37,7 @@ def test_defaults_follow_data_set_and_scale():
     {"mode": "x"}, {"js": "wasserstein"}, {"shifts": "none"}, {"scale": "huge"}, {"device": "tpu"}, {"epochs": 0},
     {"p": -0.1}, {"fraction": 0}, {"heldout": 0.9}, {"image_size": 33}, {"widths": (1, 2)}, {"batch_size": 0},
     {"learning_rate": float("nan")}, {"dataset": "svhn"}, {"category": "eleven"},
+    {"epochs": 2.5}, {"epochs": "3"}, {"seed": None}, {"consist_on_anomaly": 1}, {"beta": True}, {"widths": 64},
 ])
 def test_impossible_values_are_refused_in_one_line(wrong):
     with pytest.raises(InputError) as refusal:

@@ -190,6 +190,13 @@ def test_resizing_keeps_bytes_and_flat_images():
     assert resize(flat[:0], 32).shape == (0, 1, 32, 32)
 
 
+def test_resizing_is_bilinear():
+    """A ramp of slope 16 from 8: pixel j of 8 samples it at (j + 1/2) / 2 - 1/2, held at the edges."""
+    ramp = torch.arange(8, 72, 16, dtype=torch.uint8).expand(1, 1, 4, 4)
+    assert resize(ramp, 8)[0, 0, 3].tolist() == [8, 12, 20, 28, 36, 44, 52, 56]
+    assert resize(ramp, 2)[0, 0].tolist() != resize(ramp, 4)[0, 0, ::2, ::2].tolist(), "no antialiasing"
+
+
 @pytest.mark.parametrize(("images", "message"), [
     (torch.full((1, 1, 32, 32), float("nan")), "expected finite pixels"),
     (torch.full((1, 1, 32, 32), 2.0), r"expected pixels in \[0, 1\]"),

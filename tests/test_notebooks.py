@@ -82,7 +82,7 @@ def test_rerun_injects_parameters_and_leaves_one_whole_file(small_notebook, tmp_
 def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsys):
     arguments = ["rerun", str(small_notebook), "-p", "divisor", "13", "--out", str(tmp_path / "out.ipynb")]
     assert main(arguments) == 2
-    assert capsys.readouterr().err.strip().splitlines()[-1] == "rscvae: expected luck, found 13"
+    assert capsys.readouterr().err == "rscvae: expected luck, found 13\n"
     assert not list(tmp_path.glob("out*"))
 
 
@@ -100,6 +100,16 @@ def test_a_failing_notebook_is_kept_for_inspection(small_notebook, tmp_path, cap
 def test_impossible_reruns_are_refused(notebook, out, message, small_notebook):
     with pytest.raises(InputError, match=message):
         rerun(small_notebook.parent / notebook, {}, small_notebook.parent / out)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "no JSON", '{"cells": [], "metadata": {}, "nbformat": 4}'])
+def test_files_that_are_no_notebooks_are_refused(content, tmp_path, capsys):
+    (tmp_path / "x.ipynb").write_text(content)
+    assert main(["rerun", str(tmp_path / "x.ipynb"), "--out", str(tmp_path / "out.ipynb")]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "expected a notebook with a kernel" in message
+    assert not (tmp_path / "out.ipynb").exists()
 
 
 def test_cleaning_drops_what_needs_a_kernel_and_keeps_the_rest(small_notebook):

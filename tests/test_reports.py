@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from rscvae_lab import paper, plots, reports
 from rscvae_lab.config import Config
+from rscvae_lab.errors import InputError
 from rscvae_lab.runs import ROW_NAMES
 
 
@@ -19,6 +20,17 @@ def test_results_have_one_row_a_method_and_share_the_store(tmp_path, monkeypatch
     assert list(table) == list(ROW_NAMES)
     assert table.auroc.between(0, 1).all()
     assert len(list((tmp_path / "store").iterdir())) == 5
+
+
+def test_a_mistake_leaves_the_last_page_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
+    monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
+    page = tmp_path / "mnist-8" / "index.html"
+    page.parent.mkdir()
+    page.write_text("the last result")
+    with pytest.raises(InputError, match="rscvae data fetch mnist"):
+        reports.main_job("mnist", "8", epochs=1, seed=0)
+    assert page.read_text() == "the last result"
 
 
 def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):

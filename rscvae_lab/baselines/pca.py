@@ -29,17 +29,17 @@ class PCA(nn.Module):
 
     def fit(self, images: Tensor) -> Self:
         """Fits mean and components to normal images, uint8 or in [0, 1]; fewer images leave zero components."""
-        flat = self._flat(images).numpy()
+        flat = self._flat(images).cpu().numpy()
         fitted = SklearnPCA(min(len(self.components), len(flat)), svd_solver="full").fit(flat)
         self.mean.copy_(torch.from_numpy(fitted.mean_))
         self.components.zero_()[: len(fitted.components_)] = torch.from_numpy(fitted.components_)
         return self
 
     def score(self, images: Tensor) -> Tensor:
-        """Mean squared reconstruction error per image, (N,), grey levels squared."""
+        """Mean squared reconstruction error per image, (N,) on the CPU, grey levels squared."""
         centred = self._flat(images) - self.mean
         residual = centred - (centred @ self.components.T) @ self.components
-        return residual.square().mean(1)
+        return residual.square().mean(1).cpu()
 
     def _flat(self, images: Tensor) -> Tensor:
-        return as_network_input(images.cpu(), self.channels, self.image_size).flatten(1)
+        return as_network_input(images.to(self.mean.device), self.channels, self.image_size).flatten(1)

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST through torchvision, from the data root, verified before use."""
+"""MNIST and Fashion-MNIST through torchvision, from the data root; `verify` checks every byte, `load` every length."""
 
 import gzip
 import hashlib

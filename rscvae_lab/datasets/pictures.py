@@ -45,6 +45,8 @@ def read_picture(path: Path, size: int) -> Tensor:
         with Image.open(path) as picture:
             if picture.mode not in _EIGHT_BIT_MODES:
                 raise InputError(f"expected an 8-bit picture in {path}, found pixel mode {picture.mode}")
+            if picture.has_transparency_data:
+                raise InputError(f"expected an opaque picture in {path}, found transparency: flatten it first")
             pixels = torch.from_numpy(np.array(picture.convert("L")))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
