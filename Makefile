@@ -16,7 +16,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export GOMP_SPINCOUNT := 10000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run setup test lab notebooks data clean
+.PHONY: help run setup test lab notebooks data bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,9 @@ notebooks: $(V)/.ready  ## regenerate every notebook's stored outputs from one c
 
 data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 	$(BIN)/rscvae data fetch "$(DATASET)"
+
+bench: $(V)/.ready  ## the benchmark table, side by side in one run
+	$(BIN)/rscvae bench
 
 clean:  ## remove .venv and all runs
 	rm -rf $(V) runs

@@ -45,11 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rscvae", description="RSC-VAE: train, score and rerun. Mistakes end in one line, exit 2.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_train(commands)
+    _add_sweep(commands)
     _add_score(commands)
     _add_rerun(commands)
     _add_run(commands)
     _add_notebooks(commands)
     _add_data(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -66,12 +68,16 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--mode", default="o", help="vae (= recode_vae), o, d, e, or pca")
     parser.add_argument("--out", help="the run's folder (default: under runs/, named after the run)")
     parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    _add_settings(parser)
+    parser.set_defaults(command=_train)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--scale", default="lesson", help="lesson or paper")
     parser.add_argument("--image-size", type=int, default=32, help="pixels a side, a multiple of 16")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="any field of config.json; repeatable")
-    parser.set_defaults(command=_train)
 
 
 def _train(chosen: argparse.Namespace) -> None:
@@ -89,6 +95,34 @@ def _train(chosen: argparse.Namespace) -> None:
     figures = {name: run.metrics[name] for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
     shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
     print(f"{'already finished, left as it is' if finished else 'finished'}: {run.folder}\n{shown or 'no test images'}")
+
+
+def _add_sweep(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("sweep", help="train categories x methods x seeds into one table")
+    parser.add_argument("--dataset", default="digits", help="digits (default), mnist or fashion_mnist")
+    parser.add_argument("--categories", default="all", help="numbers, names or slugs, separated by commas; or all")
+    parser.add_argument("--methods", default="vae,o,d,e", help="vae (= recode_vae), o, d, e, pca")
+    parser.add_argument("--seeds", default="0", help="for example 0,1,2")
+    parser.add_argument("--out", required=True, help="the CSV to add rows to; the runs are left beside it")
+    parser.add_argument("--backend", default="loky", help="loky (default): this machine; dask: a cluster")
+    parser.add_argument("--scheduler", help="the Dask cluster's address, for example tcp://host:8786")
+    parser.add_argument("--jobs", type=int, help="processes on this machine (default: one a core)")
+    parser.add_argument("--epochs", type=int, help="default: 60 on digits, 10 elsewhere, 500 at paper scale")
+    _add_settings(parser)
+    parser.set_defaults(command=_sweep)
+
+
+def _sweep(chosen: argparse.Namespace) -> int:
+    from rscvae_lab.config import parse_settings
+    from rscvae_lab.sweeps import plan, sweep
+
+    settings = {name: getattr(chosen, name) for name in ("epochs", "device", "scale", "image_size")}
+    units = plan(chosen.dataset, chosen.categories, chosen.methods, chosen.seeds,
+                 settings | parse_settings(_pairs(chosen.set)))
+    failures = sweep(units, chosen.out, backend=chosen.backend, scheduler=chosen.scheduler, jobs=chosen.jobs)
+    n_runs = sum(map(len, units))
+    print(f"finished: {n_runs - len(failures)} of {n_runs} runs are in {chosen.out}")
+    return 1 if failures else 0
 
 
 def _how_to_resume(chosen: argparse.Namespace) -> str:
@@ -180,6 +214,20 @@ def _data(chosen: argparse.Namespace) -> None:
         raise InputError(f"rscvae data {chosen.action} expects a data set; `rscvae data list` names them")
     work = datasets.fetch if chosen.action == "fetch" else datasets.verify
     print(work(known_dataset(chosen.dataset)))
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("bench", help="measure training, scoring and redrawing, side by side")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each contestant in each round")
+    parser.set_defaults(command=_bench)
+
+
+def _bench(chosen: argparse.Namespace) -> None:
+    from rscvae_lab.benchmarks import bench, table
+
+    report = bench(chosen.device, chosen.seconds)
+    print(f"{table(report)}\nwritten: {report['path']}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Weights and resumable training state in safetensors: plain tensors and text, so that loading executes nothing."""
+"""Named tensors and a note in safetensors: plain data, so that loading executes nothing."""
 
 import json
 from pathlib import Path
@@ -51,33 +51,3 @@ def load_weights(path: Path, model: nn.Module) -> None:
     if broken:
         raise InputError(f"expected finite weights in {path}, found NaN or infinite values in {broken[0]}")
     model.load_state_dict(tensors)
-
-
-def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, note: dict[str, Any]) -> None:
-    """Everything needed to go on after an epoch, in one file. No generator state is among it: each epoch seeds its
-    own (see `trainers`)."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    save_tensors(path, tensors, note)
-
-
-def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Restores what `save_state` wrote and returns its note. Raises InputError for a damaged or foreign file."""
-    tensors, note = load_tensors(path)
-    try:
-        model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
-        for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
-            prefix = f"optimizer.{index}."
-            state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            optimizer.state[parameter] = {name: _laid_out_like(t, parameter) for name, t in state.items()}
-    except (KeyError, RuntimeError) as error:
-        raise InputError(f"{path} holds the state of another training ({error})") from None
-    return note
-
-
-def _laid_out_like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Optimizer moments must share their parameter's device and memory format: the fused step walks raw memory."""
-    if tensor.shape != parameter.shape:
-        return tensor.to(parameter.device)  # the step counter
-    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

@@ -9,14 +9,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from rscvae_lab import NORMAL, losses, scoring
+from rscvae_lab import NORMAL, NOVEL, losses, scoring
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets.images import as_network_input
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.models.vae import VAE, Coding
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
-_CHUNK = 256  # images a forward pass; scores do not depend on it
+_CHUNK = {"cpu": 256, "cuda": 4096}  # images a forward pass; scores do not depend on it
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def _inference(model: VAE) -> Iterator[None]:
 
 def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
     device = next(model.parameters()).device
-    for chunk in images.split(_CHUNK):
+    for chunk in images.split(_CHUNK[device.type]):
         x = as_network_input(chunk.to(device), model.channels, model.image_size)
         yield x, model(x.contiguous(memory_format=torch.channels_last))
 
@@ -50,11 +50,28 @@ def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFra
     Raises:
         InputError: images of another shape or range, NaN pixels.
     """
+    return pd.DataFrame(_measures(model, images, js).cpu().numpy(), columns=MEASURES)
+
+
+def _measures(model: VAE, images: Tensor, js: str) -> Tensor:
+    """The columns of `measure`, float64 (N, 3), on the model's device."""
     with _inference(model):
         parts = [torch.stack([terms.recon, terms.mut, terms.enc1], dim=1)
                  for terms in (losses.terms(x, coding, js) for x, coding in _chunks(model, images))]
-    table = torch.cat(parts).double().cpu().numpy() if parts else np.empty((0, 3))
-    return pd.DataFrame(table, columns=MEASURES)
+    return torch.cat(parts).double() if parts else torch.empty(0, 3, dtype=torch.float64)
+
+
+def aurocs_of(model: VAE, split: OneClassSplit, js: str) -> dict[str, float]:
+    """`aurocs` of a model's test set, computed where the model is; nothing where a label is missing."""
+    novel = split.test_labels == NOVEL
+    if novel.all() or not novel.any():
+        return {}
+    measured = _measures(model, split.test, js)
+    l_recon, l_mut = measured[:, 0], measured[:, 1]
+    paper = scoring.novelty_score(l_recon, l_mut, scoring.Normalisers(l_recon.mean(), l_mut.mean()))
+    novel = novel.to(measured.device)
+    return dict(zip(("auroc", "auroc_recon", "auroc_mut"),
+                    torch.stack([scoring.rank_auroc(novel, s) for s in (paper, l_recon, l_mut)]).tolist()))
 
 
 def code(model: VAE, images: Tensor) -> Coding:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rscvae_lab.config import Config
 from rscvae_lab.gaussians import DIVERGENCES, kl_standard_normal
 from rscvae_lab.models.vae import Coding
 
@@ -23,9 +24,23 @@ class Terms(NamedTuple):
     mut: Tensor | None
 
 
+class Weights(NamedTuple):
+    """What the terms count in a training: numbers, or (M, 1) each for M trainings side by side."""
+
+    consist: float | Tensor  # lambda, on normal images
+    consist_on_anomaly: float | Tensor  # lambda on (pseudo-)anomalies; 0 in the ablation of Table 5
+    beta: float | Tensor
+
+    @classmethod
+    def of(cls, config: Config) -> "Weights":
+        """The weights of a config; plain `vae` is trained without any consistency."""
+        consist = 0.0 if config.mode == "vae" else config.lambda_consist
+        return cls(consist, consist if config.consist_on_anomaly else 0.0, config.beta)
+
+
 def recon(x: Tensor, x_hat: Tensor) -> Tensor:
     """Eq. 4: l_recon = ||x - x_hat||_1, summed over pixels (our choice; the paper leaves the reduction open)."""
-    return (x - x_hat).abs().flatten(1).sum(1)
+    return (x - x_hat).abs().flatten(-3).sum(-1)
 
 
 def enc1(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -77,20 +92,15 @@ def mixed(normal: Tensor, anomalous: Tensor, y: Tensor, beta: float = 1.0) -> Te
     return torch.where(y.bool(), beta * anomalous, normal)
 
 
-def objective(terms: Terms, y: Tensor, mode: str, lambda_consist: float = 0.1, beta: float = 1.0,
-              consist_on_anomaly: bool = True) -> Tensor:
-    """What each image of a batch contributes in a mode, (B,): Eq. 6 (vae), 10 (o), 12 (d), 14 (e).
+def objective(terms: Terms, y: Tensor, weights: Weights) -> Tensor:
+    """What each image of a batch contributes, (B,): Eq. 12, or 14, which hold the other modes within them.
+
+    Mode vae (Eq. 6) is lambda = 0, mode o (Eq. 10) is y = 0 for every image, d and e differ in their images.
 
     Args:
-        y: (B,), 1 for (pseudo-)anomalies; all 0 in modes vae and o.
-        consist_on_anomaly: False leaves l_enc1 alone on (pseudo-)anomalies, the ablation of Table 5.
+        y: (B,), True for (pseudo-)anomalies.
     """
-    l_vae = vae(terms.recon, terms.enc1)
-    if mode == "vae":
-        return l_vae
-    l_consist = consist(terms.enc2, terms.mut)
-    l_normal = normal(l_vae, l_consist, lambda_consist)
-    if mode == "o":
-        return l_normal
-    l_anomalous = anomalous(terms.enc1, l_consist, lambda_consist if consist_on_anomaly else 0.0)
-    return mixed(l_normal, l_anomalous, y, beta)
+    consistency = 0.0 if terms.mut is None else consist(terms.enc2, terms.mut)
+    l_normal = normal(vae(terms.recon, terms.enc1), consistency, weights.consist)
+    l_anomalous = anomalous(terms.enc1, consistency, weights.consist_on_anomaly)
+    return mixed(l_normal, l_anomalous, y, weights.beta)

@@ -5,6 +5,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,12 +14,15 @@ from typing import Any, Self
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from rscvae_lab.baselines.pca import PCA
 from rscvae_lab.checkpoints import load_weights
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine import CHANNELS
+from rscvae_lab.epochs import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.evaluation import evaluate, score
 from rscvae_lab.files import make_folder, project_root, sweep_parts, write_whole
@@ -25,8 +30,7 @@ from rscvae_lab.models.vae import VAE
 from rscvae_lab.scoring import Normalisers
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
-SCORES, METRICS, STATE = "scores.csv", "metrics.json", "state.safetensors"
-CHANNELS = 1  # every data set at hand is grey
+SCORES, METRICS, STATE, LOCK = "scores.csv", "metrics.json", "state.safetensors", ".lock"
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous", "learning_rate", "seconds",
                  "auroc", "auroc_recon", "auroc_mut")
@@ -134,6 +138,22 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
     return None
 
 
+@contextmanager
+def claim(out: str | Path, wait: bool) -> Iterator[None]:
+    """Keeps other processes out of a run's folder for as long as it is worked in; a killed one's claim is void.
+
+    Raises:
+        InputError: another process is at work in it and `wait` is False, or it cannot be written.
+    """
+    lock = FileLock(make_folder(out) / LOCK, timeout=-1 if wait else 0)
+    try:
+        with lock:
+            yield
+            Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(f"another process is training in {out}: expected to be the only one") from None
+
+
 def begin(out: str | Path, config: Config) -> Path:
     """Makes a run's folder and writes `config.json`. Raises InputError where it cannot be written."""
     folder = make_folder(out)
@@ -153,8 +173,15 @@ def _difference(found: Config, asked: Config) -> str:
     return ""
 
 
-def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]], seconds: float) -> Run:
-    """Scores the stored weights, writes what is left to write, `metrics.json` last, and drops the training state."""
+def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
+           seconds: float | None = None) -> Run:
+    """Scores the stored weights and writes what is left to write, `metrics.json` last; a finished run stays as it is.
+
+    `seconds` of training are those of the history where it has any.
+    """
+    if (folder / METRICS).is_file():
+        return Run.load(folder)
+    seconds = sum(row["seconds"] for row in history) if seconds is None else seconds
     model = new_model(config)
     load_weights(folder / WEIGHTS, model)
     scores, figures = evaluate(model.to(config.device), split, config)
@@ -166,7 +193,6 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     write_whole(folder / HISTORY, table.to_csv(index=False))
     write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
-    (folder / STATE).unlink(missing_ok=True)
     return Run.load(folder)
 
 
@@ -182,15 +208,16 @@ def _last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> f
 
 
 def _provenance(config: Config, split: OneClassSplit, seconds: float) -> dict[str, Any]:
-    trained = config.mode in VAE_MODES
-    seen = (len(split.train) + len(split.anomalies)) * (config.epochs if trained else 1)
+    trained, seen = config.mode in VAE_MODES, len(split.train) + len(split.anomalies)
+    if trained:
+        seen = steps_per_epoch(seen, config.batch_size) * config.batch_size * config.epochs
     return {"epochs": config.result_epoch if trained else None, "seed": config.seed, "scale": config.scale,
             "seconds": round(seconds, 3), "images_per_second": round(seen / seconds, 1), "device": config.device,
-            "torch": torch.__version__, "commit": _commit()}
+            "torch": torch.__version__, "commit": commit()}
 
 
 @cache
-def _commit() -> str | None:
+def commit() -> str | None:
     """The checkout's commit, marked where files differ from it; None outside a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

@@ -17,7 +17,6 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split, mnist
 from rscvae_lab.datasets.images import as_network_input, resize
 from rscvae_lab.datasets.one_class import LabelledImages, anomalies_per_class, one_class_split
-from rscvae_lab.datasets.shifts import apply_operations, draw_operations, shift_some
 from rscvae_lab.errors import InputError
 
 
@@ -207,43 +206,3 @@ def test_resizing_is_bilinear():
 def test_images_a_network_must_not_see(images, message):
     with pytest.raises(InputError, match=message):
         as_network_input(images, 1, 32)
-
-
-def test_the_seven_shifts_are_the_symmetries_of_the_square(generator):
-    """No subset of the operations gives the picture back, and no two give the same one."""
-    image = torch.rand(1, 1, 5, 5, generator=generator)
-    subsets = torch.tensor([[i >> bit & 1 for bit in range(3)] for i in range(8)]).bool()
-    shifted = apply_operations(image.expand(8, -1, -1, -1), subsets)
-    turns = [image.rot90(k, (-2, -1)) for k in range(4)]
-    symmetries = turns + [turn.flip(-1) for turn in turns]
-    found = [next(i for i, symmetry in enumerate(symmetries) if torch.equal(symmetry[0], one)) for one in shifted]
-    assert found[0] == 0
-    assert sorted(found) == list(range(8))
-    torch.testing.assert_close(shifted[1], image[0].flip(-1))  # h-flip mirrors left and right
-    torch.testing.assert_close(shifted[2], image[0].flip(-2))
-    torch.testing.assert_close(shifted[4], image[0].rot90(1, (-2, -1)))
-
-
-def test_the_number_of_operations_is_uniform(generator):
-    drawn = draw_operations(30_000, generator)
-    shares = torch.bincount(drawn.sum(1), minlength=4) / len(drawn)
-    torch.testing.assert_close(shares, torch.tensor([0, 1 / 3, 1 / 3, 1 / 3]), atol=0.01, rtol=0)
-    single = drawn[drawn.sum(1) == 1].float().mean(0)
-    torch.testing.assert_close(single, torch.full((3,), 1 / 3), atol=0.02, rtol=0)
-
-
-def test_safe_shifts_are_quarter_turns(generator):
-    image = torch.rand(1, 1, 4, 4, generator=generator)
-    shifted = apply_operations(image.expand(100, -1, -1, -1), draw_operations(100, generator, "safe"))
-    quarter, three_quarters = image[0].rot90(1, (-2, -1)), image[0].rot90(3, (-2, -1))
-    is_quarter = torch.tensor([torch.equal(one, quarter) for one in shifted])
-    assert all(torch.equal(one, three_quarters) for one in shifted[~is_quarter])
-    assert 30 < is_quarter.sum() < 70
-
-
-def test_shifts_reach_a_share_p_and_leave_the_rest_alone(generator):
-    images = torch.randint(0, 256, (20_000, 1, 4, 4), generator=generator).to(torch.uint8)
-    shifted, y = shift_some(images, 0.05, generator)
-    assert y.float().mean().item() == pytest.approx(0.05, abs=0.005)
-    changed = (shifted != images).flatten(1).any(1)
-    assert torch.equal(changed, y)

@@ -18,9 +18,9 @@ PACKAGE = ROOT / "rscvae_lab"
 ORDER = [
     "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "paper", "plots", "_torchvision",
     "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist", "datasets.shifts",
-    "datasets.pictures", "datasets", "models", "models.layers", "models.vae", "losses", "scoring", "regions",
-    "baselines", "baselines.pca", "checkpoints", "evaluation", "runs", "trainers", "inference", "reruns", "reports",
-    "__main__",
+    "datasets.pictures", "datasets", "models", "models.layers", "models.vae", "models.kernels", "models.stacked",
+    "losses", "plain_loops", "scoring", "regions", "baselines", "baselines.pca", "checkpoints", "optimizers", "epochs",
+    "engine", "evaluation", "runs", "trainers", "sweeps", "benchmarks", "inference", "reruns", "reports", "__main__",
 ]
 
 
@@ -67,7 +67,8 @@ def pins() -> dict[str, str]:
 
 def test_the_lock_pins_every_dependency_within_its_range():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    extras = project["optional-dependencies"].values()
+    for requirement in [*project["dependencies"], *(name for extra in extras for name in extra)]:
         name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
         pinned = pins()[name.lower()]
         assert [int(part) for part in pinned.split(".")[:2]] >= [int(part) for part in lowest.split(".")[:2]], name

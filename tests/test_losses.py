@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from rscvae_lab import losses
-from rscvae_lab.config import VAE_MODES
+from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.models.vae import Coding
 
 X = torch.zeros(2, 1, 2, 2)
@@ -56,12 +56,14 @@ def test_terms_agree_with_torch_distributions(generator):
 ])
 def test_the_objective_of_each_mode_by_hand(mode, expected):
     """The second image is a (pseudo-)anomaly: in d and e it loses its reconstruction term and gains the weight beta."""
-    found = losses.objective(TERMS, torch.tensor([0, 1]), mode, lambda_consist=0.1, beta=5.0)
+    y = torch.tensor([0, 1 if mode in "de" else 0])
+    found = losses.objective(TERMS, y, losses.Weights.of(Config(mode=mode, lambda_consist=0.1, beta=5.0)))
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
 def test_without_consistency_on_anomalies_only_enc1_is_left():
-    found = losses.objective(TERMS, torch.tensor([1, 1]), "e", beta=2.0, consist_on_anomaly=False)
+    weights = losses.Weights.of(Config(mode="e", beta=2.0, consist_on_anomaly=False))
+    found = losses.objective(TERMS, torch.tensor([1, 1]), weights)
     torch.testing.assert_close(found, 2.0 * TERMS.enc1)
 
 
@@ -70,6 +72,23 @@ def test_each_image_contributes_on_its_own(mode, generator):
     """No term may be averaged or summed over the batch: permuting images permutes the contributions."""
     columns = torch.rand(4, 6, generator=generator)
     y, order = torch.tensor([0, 1, 0, 0, 1, 0]), torch.tensor([5, 3, 0, 1, 4, 2])
-    whole = losses.objective(losses.Terms(*columns), y, mode)
+    weights = losses.Weights.of(Config(mode=mode, beta=2.0))
+    whole = losses.objective(losses.Terms(*columns), y, weights)
     assert whole.shape == (6,)
-    torch.testing.assert_close(losses.objective(losses.Terms(*columns[:, order]), y[order], mode), whole[order])
+    torch.testing.assert_close(losses.objective(losses.Terms(*columns[:, order]), y[order], weights), whole[order])
+
+
+def test_models_side_by_side_each_have_their_own_weights(generator):
+    """(M, B) terms and (M, 1) weights: every row is what its model alone would contribute."""
+    columns, y = torch.rand(4, 3, 6, generator=generator), torch.rand(3, 6, generator=generator) < 0.5
+    each = [losses.Weights.of(Config(mode=mode, beta=beta)) for mode, beta in (("vae", 1.0), ("o", 1.0), ("e", 7.0))]
+    together = losses.Weights(*(torch.tensor(column).unsqueeze(1) for column in zip(*each)))
+    found = losses.objective(losses.Terms(*columns), y, together)
+    for i, weights in enumerate(each):
+        torch.testing.assert_close(found[i], losses.objective(losses.Terms(*columns[:, i]), y[i], weights))
+
+
+def test_without_recoding_there_is_no_consistency_to_weigh():
+    bare = losses.Terms(TERMS.recon, TERMS.enc1, None, None)
+    torch.testing.assert_close(losses.objective(bare, torch.tensor([0, 0]), losses.Weights.of(Config(mode="vae"))),
+                               TERMS.recon + TERMS.enc1)

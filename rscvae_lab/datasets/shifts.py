@@ -27,19 +27,18 @@ def draw_operations(n: int, generator: torch.Generator, shifts: str = "paper") -
 
 
 def apply_operations(images: Tensor, operations: Tensor) -> Tensor:
-    """ds(x) of Eq. 11 for square images (B, C, S, S); a row of `operations` without a True changes nothing."""
-    chosen = operations.T.reshape(3, -1, 1, 1, 1)
+    """ds(x) of Eq. 11 for square images (..., C, S, S) and operations (..., 3); without a True nothing changes."""
+    chosen = operations.movedim(-1, 0)[..., None, None, None]
     images = torch.where(chosen[H_FLIP], images.flip(-1), images)
     images = torch.where(chosen[V_FLIP], images.flip(-2), images)
     return torch.where(chosen[ROTATE_90], images.rot90(dims=(-2, -1)), images)
 
 
-def shift_some(images: Tensor, p: float, generator: torch.Generator, shifts: str = "paper") -> tuple[Tensor, Tensor]:
-    """Replaces each image by its shifted self with probability p (Eq. 12: y_i ~ Bernoulli(p)).
+def draw_shifts(n: int, p: float, generator: torch.Generator, shifts: str = "paper") -> Tensor:
+    """The operations of n images of which each is shifted with probability p (Eq. 12: y_i ~ Bernoulli(p)).
 
     Returns:
-        The images (B, C, S, S) and y, bool (B,): True for pseudo-anomalies.
+        bool (n, 3); y is True where a row has a True, for no drawn set of operations is empty.
     """
-    y = torch.rand(len(images), generator=generator, device=generator.device) < p
-    operations = draw_operations(len(images), generator, shifts) & y.unsqueeze(1)
-    return apply_operations(images, operations), y
+    y = torch.rand(n, 1, generator=generator, device=generator.device) < p
+    return draw_operations(n, generator, shifts) & y

@@ -22,6 +22,11 @@ class Coding(NamedTuple):
     log_var_re: Tensor | None  # (B, D)
 
 
+def bounded(raw: Tensor) -> Tensor:
+    """log_var = 10 tanh(raw / 10): within (-10, 10) like a clamp, but with a gradient that leads back from the edge."""
+    return LOG_VAR_BOUND * torch.tanh(raw / LOG_VAR_BOUND)
+
+
 class VAE(nn.Module):
     """Variational autoencoder with a diagonal Gaussian posterior (our choice; the paper writes Sigma as D x D).
 
@@ -44,12 +49,9 @@ class VAE(nn.Module):
             return cls(channels, config.image_size, config.widths, config.latent)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z|x) = N(mu, diag exp(log_var)) for x in [0, 1], (B, C, S, S); mu and log_var are (B, D).
-
-        log_var = 10 tanh(raw / 10): within (-10, 10) like a clamp, but with a gradient that leads back from the edge.
-        """
+        """q(z|x) = N(mu, diag exp(log_var)) for x in [0, 1], (B, C, S, S); mu and log_var are (B, D)."""
         features = self.encoder(x)
-        return self.to_mu(features), LOG_VAR_BOUND * torch.tanh(self.to_log_var(features) / LOG_VAR_BOUND)
+        return self.to_mu(features), bounded(self.to_log_var(features))
 
     def decode(self, z: Tensor) -> Tensor:
         """x_hat = G(z), (B, C, S, S) in [0, 1]."""

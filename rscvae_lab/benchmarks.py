@@ -1,0 +1,194 @@
+"""`rscvae bench`: what is fast, by how much, and how far from the machine's limit, side by side in one run.
+
+Machines are noisy: contestants take turns, every ratio is the median over the rounds of two figures of one round.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from rscvae_lab import plain_loops, plots
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine import Engine
+from rscvae_lab.evaluation import code, measure
+from rscvae_lab.files import make_folder, project_root, write_whole
+from rscvae_lab.runs import commit
+from rscvae_lab.trainers import prepare
+
+ROUNDS = 5
+STACKS = (10, 40)
+N_IMAGES = 5_265  # MNIST 8 without its held-out tenth
+_SOURCE_SIZE = 28
+
+
+def bench(device: str = "auto", seconds: float = 2.0) -> dict[str, Any]:
+    """Measures, and leaves `results/bench/<host>-<date>.json`.
+
+    Args:
+        seconds: how long each contestant runs in a round.
+    """
+    config = Config(dataset="mnist", device=device)
+    prepare(config)
+    contestants = _contestants(config)
+    for run in contestants.values():
+        run(0.0)  # compiled, allocated, warmed up
+    rounds = pd.DataFrame([{name: run(seconds) for name, run in contestants.items()} for _ in range(ROUNDS)])
+    speeds = rounds.median()
+    flops, peak = flops_per_image(config), gemm_peak(config)
+    report = {
+        "machine": _machine(config), "commit": commit(), "precision": config.precision,
+        "images_per_second": {name: round(value, 1) for name, value in speeds.items()},
+        "mflop_per_image": round(flops / 1e6, 1), "gemm_peak_gflops": round(peak / 1e9, 1),
+        "scored_images_per_second": round(_scoring_speed(config), 1),
+        "ratios": _ratios(rounds, flops, peak) | {"redraw_ms": round(_redraw_ms(config), 1)},
+    }
+    path = make_folder(project_root() / "results" / "bench") / f"{platform.node()}-{date.today()}.json"
+    write_whole(path, json.dumps(report, indent=2) + "\n")
+    return report | {"path": str(path)}
+
+
+def _contestants(config: Config) -> dict[str, Callable[[float], float]]:
+    """Each trains for so many seconds and says how many images a second it saw."""
+    raw, images = (plain_loops.synthetic(N_IMAGES, size) for size in (_SOURCE_SIZE, config.image_size))
+    plain = {"dataloader_loop": plain_loops.from_loader(raw, config),
+             "memory_loop": plain_loops.from_memory(images, config)}
+    contestants = {name: _timed(plain_loops.training(batches, config), config.batch_size, config)
+                   for name, batches in plain.items()}
+    contestants["ours"] = engine_speed(config)
+    for n in STACKS:
+        contestants[f"stack_{n}"] = engine_speed(replace(config, stack=n))
+    if config.device == "cpu":
+        contestants["sweep"] = _Processes(replace(config, threads=1))
+    return contestants
+
+
+def _timed(step: Callable[[], Any], images: int, config: Config) -> Callable[[float], float]:
+    """Repeats a step for so many seconds, at least once; images a second."""
+    def run(seconds: float) -> float:
+        start, n = time.perf_counter(), 0
+        while n < 1 or time.perf_counter() - start < seconds:
+            step()
+            n += 1
+        if config.device == "cuda":
+            torch.cuda.synchronize()
+        return n * images / (time.perf_counter() - start)
+
+    return run
+
+
+def engine_speed(config: Config) -> Callable[[float], float]:
+    """Our training of M = `stack` models, whole epochs with their draws, each of a few steps on a CPU."""
+    n = N_IMAGES if config.device == "cuda" else max(2 * config.batch_size, 2560 // config.stack)
+    images = plain_loops.synthetic(n, config.image_size)
+    nothing = images[:0]
+    split = OneClassSplit(images, nothing, nothing, nothing, *[torch.empty(0)] * 3)
+    engine = Engine([replace(config, seed=seed) for seed in range(config.stack)], [split] * config.stack)
+    return _timed(lambda: engine.run_epoch(1), n * config.stack, config)
+
+
+class _Processes:
+    """A sweep's way on a CPU: one process a core, one thread each."""
+
+    def __init__(self, config: Config):
+        self.config, self.jobs = config, joblib.cpu_count()
+
+    def __call__(self, seconds: float) -> float:
+        tasks = [joblib.delayed(_in_a_process)(self.config, seconds) for _ in range(self.jobs)]
+        return sum(joblib.Parallel(self.jobs)(tasks))
+
+
+def _in_a_process(config: Config, seconds: float) -> float:
+    prepare(config)
+    run = engine_speed(config)
+    run(0.0)
+    return run(max(seconds, 2.0))  # the processes overlap for the better part of it
+
+
+def flops_per_image(config: Config) -> float:
+    """Floating-point operations of convolutions and products, forward and backward, of one image in mode o."""
+    batches = plain_loops.from_memory(plain_loops.synthetic(config.batch_size, config.image_size), config)
+    step = plain_loops.training(batches, config)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops() / config.batch_size
+
+
+def gemm_peak(config: Config, n: int = 2048) -> float:
+    """FLOP/s of one large matrix product in the precision we train in: the best that this machine can do."""
+    dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    a = torch.randn(n, n, device=config.device, dtype=dtype)
+    return max(_timed(lambda: a @ a, 2 * n**3, config)(0.5) for _ in range(ROUNDS))
+
+
+def _scoring_speed(config: Config) -> float:
+    model = Engine([config], [_no_images(config)]).stack.unstack()[0]
+    images = plain_loops.synthetic(2048, config.image_size)
+    measure(model, images, config.js)
+    return max(_timed(lambda: measure(model, images, config.js), len(images), config)(1.0) for _ in range(3))
+
+
+def _no_images(config: Config) -> OneClassSplit:
+    images = plain_loops.synthetic(config.batch_size, config.image_size)
+    return OneClassSplit(images, images[:0], images[:0], images[:0], *[torch.empty(0)] * 3)
+
+
+def _redraw_ms(config: Config) -> float:
+    """What a widget does at a change: one image through the network and its pictures drawn, in milliseconds."""
+    model = Engine([config], [_no_images(config)]).stack.unstack()[0].cpu()
+    image, times = plain_loops.synthetic(1, config.image_size), []
+    for _ in range(3 + 2 * ROUNDS):
+        start = time.perf_counter()
+        x_hat = code(model, image).x_hat
+        figure = plots.picture_rows({"input": image.numpy(), "reconstruction": x_hat.numpy()}, columns=["image"])
+        figure.savefig(BytesIO(), format="png")
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times[3:]))
+
+
+def _ratios(rounds: pd.DataFrame, flops: float, peak: float) -> dict[str, float | None]:
+    def over(name: str, other: str) -> float | None:
+        return round(float((rounds[name] / rounds[other]).median()), 2) if name in rounds else None
+
+    best = rounds[[name for name in rounds if name.startswith(("ours", "stack"))]].median().max()
+    on_gpu = "sweep" not in rounds
+    return {
+        "vs_memory_loop": over("ours", "memory_loop"), "vs_dataloader_loop": over("ours", "dataloader_loop"),
+        "sweep_vs_memory_loop": over("sweep", "memory_loop"),
+        "vs_eager_gpu": over(f"stack_{STACKS[-1]}", "memory_loop") if on_gpu else None,
+        "gemm_share": round(float(best * flops / peak), 3),
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines to read."""
+    speeds = report["images_per_second"]
+    lines = [f"{report['machine']['cpu']}, {report['machine']['accelerator'] or 'no GPU'}, {report['precision']}",
+             f"{report['mflop_per_image']} MFLOP an image; matrix products reach {report['gemm_peak_gflops']} GFLOP/s"]
+    lines += [f"{name:24} {speed:12,.0f} images/s" for name, speed in speeds.items()]
+    lines += [f"{'scoring':24} {report['scored_images_per_second']:12,.0f} images/s"]
+    return "\n".join([*lines, *(f"{name:24} {value}" for name, value in report["ratios"].items() if value is not None)])
+
+
+def _machine(config: Config) -> dict[str, Any]:
+    accelerator = torch.cuda.get_device_name() if config.device == "cuda" else None
+    return {"host": platform.node(), "cpu": _cpu_name(), "cores": joblib.cpu_count(), "threads": config.threads,
+            "accelerator": accelerator, "system": platform.system(), "python": platform.python_version(),
+            "torch": torch.__version__, "numpy": np.__version__}
+
+
+def _cpu_name() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,114 @@
+"""The step: M models, their optimizer and all their images on the device, with no word to the host inside an epoch."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from rscvae_lab import losses
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.images import to_unit
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.datasets.shifts import apply_operations
+from rscvae_lab.epochs import Batch, draw_epochs
+from rscvae_lab.models.stacked import StackedVAE
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.optimizers import RowwiseAdam
+
+CHANNELS = 1  # every data set at hand is grey
+_WARM_UP = 3  # steps before a GPU's kernels are recorded, in which libraries choose and allocate
+
+
+class Engine:
+    """M trainings in progress. A single run is M = 1.
+
+    Args:
+        configs: they agree in everything but what `trainers.PER_MODEL` names.
+        splits: the images of each.
+    """
+
+    def __init__(self, configs: Sequence[Config], splits: Sequence[OneClassSplit]):
+        self.configs, device = configs, configs[0].device
+        dtype = torch.bfloat16 if configs[0].precision == "bfloat16" else torch.float32
+        self.stack = StackedVAE([VAE.from_config(config, CHANNELS) for config in configs], device, dtype)
+        self.optimizer = RowwiseAdam(self.stack.flat)
+        self.sizes = [len(split.train) + len(split.anomalies) for split in splits]
+        self._images = torch.cat([part for split in splits for part in (split.train, split.anomalies)]).to(device)
+        real = [torch.arange(n) >= len(split.train) for n, split in zip(self.sizes, splits)]
+        self._anomalous = torch.cat(real).to(device)
+        self._weights = losses.Weights(*(torch.tensor(column, dtype=torch.float32, device=device).unsqueeze(1)
+                                         for column in zip(*map(losses.Weights.of, configs))))
+        self._shifting = any(config.mode == "d" for config in configs)
+        recoding = [config.mode != "vae" for config in configs]
+        self._recode = torch.tensor(recoding, device=device) if any(recoding) else False
+        self._sums = torch.zeros(len(configs), 8, dtype=torch.float64, device=device)
+        self._batch: Batch | None = None  # where every step finds its draws: a recorded step knows addresses, not names
+        self._step: Callable[[], None] | None = None
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a step changes and a later one needs."""
+        return {"flat": self.stack.flat.detach(), "stats": self.stack.stats, **self.optimizer.state}
+
+    def run_epoch(self, epoch: int) -> list[list[float]]:
+        """Trains one epoch of each model. The host waits for the device once, at the end.
+
+        Returns:
+            For each model the epoch's sums: loss, normal images, anomalous images, loss of the anomalous, and recon,
+            enc1, enc2, mut of the normal.
+        """
+        drawn = draw_epochs(self.configs, epoch, self.sizes)
+        step = self._step or self._make_step(drawn)
+        self._sums.zero_()
+        for i in range(len(drawn.order)):
+            self._load(drawn, i)
+            step()
+        return self._sums.tolist()
+
+    def _load(self, drawn: Batch, i: int) -> None:
+        for static, part in zip(self._batch, drawn):
+            static.copy_(part[i])
+
+    def _make_step(self, drawn: Batch) -> Callable[[], None]:
+        """The step as a call without arguments: on a GPU its kernels, recorded and launched as one (a CUDA graph)."""
+        self._batch = Batch(*(part[0].clone() for part in drawn))
+        self._step = self._eager_step if self.configs[0].device == "cpu" else self._recorded_step()
+        return self._step
+
+    def _recorded_step(self) -> Callable[[], None]:
+        changed = [*self.state.values(), self._sums]
+        before = [tensor.clone() for tensor in changed]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UP):
+                self._eager_step()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._eager_step()
+        for tensor, old in zip(changed, before):  # the warm-up trained nothing
+            tensor.copy_(old)
+        return graph.replay
+
+    def _eager_step(self) -> None:
+        order, noise, shifts, rate, active = self._batch
+        images, y = self._images[order], self._anomalous[order]
+        if self._shifting:
+            images, y = apply_operations(images, shifts), y | shifts.any(-1)
+        x = to_unit(images)
+        coding = self.stack.forward(x, noise, self._recode, active.squeeze(1))
+        terms = losses.terms(x, coding, self.configs[0].js)
+        loss = losses.objective(terms, y, self._weights)
+        gradient, = torch.autograd.grad(loss.mean(1).sum(), self.stack.flat)
+        self.optimizer.step(gradient, rate, active)
+        self._sums += _sums(loss.detach(), terms, y) * active
+
+
+def _sums(loss: Tensor, terms: losses.Terms, y: Tensor) -> Tensor:
+    """What `run_epoch` returns, of one batch: (M, 8)."""
+    normal = (~y).to(loss.dtype)
+    nothing = torch.zeros_like(loss)
+    columns = [loss, normal, 1 - normal, loss * (1 - normal)]
+    columns += [(nothing if term is None else term.detach()) * normal for term in terms]
+    return torch.stack(columns, 1).double().sum(-1)

@@ -1,0 +1,240 @@
+"""Many trainings into one table: planned, spread over processes, a cluster or a GPU, and safe to stop at any moment.
+
+A sweep leaves `x.csv`, a row a result, and beside it `x.runs/` with every run's folder. Whatever was finished when a
+sweep was stopped is not trained again, and what was half-trained goes on from its last state.
+"""
+
+import io
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import pandas as pd
+from filelock import FileLock, Timeout
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm.auto import tqdm
+
+from rscvae_lab.categories import category_list
+from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab.errors import InputError
+from rscvae_lab.files import make_folder, write_whole
+from rscvae_lab.runs import METRICS, ROW_NAMES, Run
+from rscvae_lab.trainers import train, train_stack
+
+STACK = 40  # models side by side on a GPU: the ten classes of a data set in four modes
+_ATTEMPTS = 3  # at a worker process that died, for want of memory most likely
+
+Unit = tuple[Config, ...]  # trained together: one config, or a stack
+
+
+class Outcome(NamedTuple):
+    """What came of a unit: its rows, or why there are none; `files` where it was trained on another machine."""
+
+    unit: Unit
+    rows: list[dict[str, Any]]
+    failure: str | None = None
+    files: dict[str, dict[str, bytes]] = {}  # noqa: RUF012  (never changed)
+
+
+def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict[str, Any],
+         stack: int = STACK) -> list[Unit]:
+    """The units of a sweep; lists are separated by commas, `all` is every category.
+
+    The same plan gives the same stacks, whatever of it is finished: a model's bytes can depend on its neighbours.
+
+    Raises:
+        InputError: an unknown name or a bad value.
+    """
+    try:
+        numbers = [int(seed) for seed in _listed(seeds)]
+    except ValueError:
+        raise InputError(f"seeds expects integers such as 0,1,2, found {seeds!r}") from None
+    settings = {"threads": 1} | settings  # processes share cores better than threads do
+    chosen = product(numbers, category_list(dataset, categories), _listed(methods))
+    configs = list(dict.fromkeys(Config(dataset=dataset, category=name, mode=method, seed=seed, **settings)
+                                 for seed, name, method in chosen))
+    return _stacked(configs, stack) if configs[0].device == "cuda" else [(config,) for config in configs]
+
+
+def _listed(text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise InputError(f"expected names separated by commas, found {text!r}")
+    return found
+
+
+def _stacked(configs: list[Config], stack: int) -> list[Unit]:
+    deep = [config for config in configs if config.mode in VAE_MODES]
+    units = [tuple(replace(config, stack=len(unit)) for config in unit)
+             for unit in (deep[i : i + stack] for i in range(0, len(deep), stack))]
+    return [(config,) for config in configs if config.mode not in VAE_MODES] + units
+
+
+def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", scheduler: str | None = None,
+          jobs: int | None = None) -> list[str]:
+    """Trains what is missing in the table `out` and adds a row for each result as it comes.
+
+    Args:
+        backend: loky, processes of this machine (a GPU is driven from one); dask, an existing cluster.
+        scheduler: the cluster's address, such as tcp://host:8786.
+        jobs: how many processes; one a core by default.
+
+    Returns:
+        A line for each run that failed; the others were not stopped by it.
+
+    Raises:
+        InputError: `out` holds something else, or another sweep is writing to it.
+    """
+    if backend not in ("loky", "dask") or (backend == "dask") != bool(scheduler):
+        raise InputError(f"expected backend loky, or dask with a scheduler's address, found {backend} with {scheduler}")
+    out = Path(out).expanduser().resolve()
+    runs = make_folder(out.with_suffix(".runs"))
+    try:
+        with FileLock(runs / ".lock", timeout=0):
+            table = Table(out, units)
+            return _drive(table, runs, backend, scheduler, jobs)
+    except Timeout:
+        raise InputError(f"another sweep is writing to {out}: expected to be the only one") from None
+
+
+def _drive(table: "Table", runs: Path, backend: str, scheduler: str | None, jobs: int | None) -> list[str]:
+    todo, failures = table.unfinished(), []
+    outcomes = _on_dask(todo, scheduler) if backend == "dask" else _on_this_machine(todo, runs, jobs)
+    with tqdm(total=len(table.units), initial=len(table.units) - len(todo), unit="unit", desc=table.path.name,
+              disable=None) as bar:
+        for outcome in outcomes:
+            if outcome.failure:
+                failures.append(outcome.failure)
+                bar.write(f"rscvae: failed: {outcome.failure}", file=sys.stderr)
+            _store(outcome.files, runs)
+            table.add(outcome.rows)
+            bar.update()
+    return failures
+
+
+class Table:
+    """A sweep's CSV. A row's identity is `config_hash` with `method`; rows of other sweeps are kept before ours."""
+
+    def __init__(self, path: Path, units: Sequence[Unit]):
+        self.path, self.units = path, units
+        self._rows = {}
+        if path.is_file():
+            self._rows = self._by_identity(pd.read_csv(path, dtype=str, keep_default_na=False))
+
+    def _by_identity(self, frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
+        if list(frame.columns) != list(ROW_NAMES):
+            raise InputError(f"expected a table of rscvae sweep in {self.path}, found other columns")
+        return {(row["config_hash"], row["method"]): row for row in frame.to_dict("records")}
+
+    def unfinished(self) -> list[Unit]:
+        found = {config_hash for config_hash, _ in self._rows}
+        return [unit for unit in self.units if any(config.config_hash not in found for config in unit)]
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Adds rows and writes the whole table, in the order of the plan, in one move."""
+        if not rows:
+            return
+        text = pd.DataFrame(rows, columns=ROW_NAMES).to_csv(index=False)
+        self._rows |= self._by_identity(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False))
+        place = {config.config_hash: i for i, config in enumerate(c for unit in self.units for c in unit)}
+        ordered = sorted(self._rows.values(), key=lambda row: place.get(row["config_hash"], -1))
+        write_whole(self.path, pd.DataFrame(ordered, columns=ROW_NAMES).to_csv(index=False))
+
+
+def _folder(runs: Path, config: Config) -> Path:
+    return runs / f"{config.category}-{config.mode}-{config.seed}-{config.config_hash}"
+
+
+def _train_unit(unit: Unit, runs: Path, progress: bool | None = False) -> Outcome:
+    """Trains a unit in its folders. What goes wrong with it is said, and concerns no other."""
+    folders = [_folder(runs, config) for config in unit]
+    try:
+        if len(unit) == 1:
+            done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True)]
+        else:
+            done = train_stack(unit, folders, progress=progress, wait=True)
+    except Exception as error:  # whatever it is, the other runs go on
+        what = f"{unit[0].dataset} {unit[0].category}, {unit[0].mode}, seed {unit[0].seed}"
+        return Outcome(unit, [], f"{what}: {' '.join(str(error).split()) or type(error).__name__}")
+    return Outcome(unit, [row for run in done for row in run.result_rows()])
+
+
+def _in_a_process(unit: Unit, runs: Path, sweep_process: int) -> Outcome:
+    if os.getpid() != sweep_process:  # a single job needs no other
+        _end_with(sweep_process)
+    return _train_unit(unit, runs)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Makes a worker process end when the sweep is killed; loky's own would train on, unseen."""
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)  # whatever is written is written whole
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Iterator[Outcome]:
+    """A GPU takes one unit after the other; a CPU one a process, and again after a process died."""
+    left = {unit: 0 for unit in units}
+    if left and next(iter(left))[0].device == "cuda":
+        yield from (_train_unit(unit, runs, progress=None) for unit in left)
+        return
+    for _ in range(_ATTEMPTS):
+        try:
+            parallel = joblib.Parallel(jobs or joblib.cpu_count(), return_as="generator_unordered", batch_size=1)
+            tasks = [joblib.delayed(_in_a_process)(unit, runs, os.getpid()) for unit in left]
+            for outcome in parallel(tasks):
+                del left[outcome.unit]
+                yield outcome
+            return
+        except TerminatedWorkerError:
+            continue
+    yield from (Outcome(unit, [], f"{unit[0].category}, {unit[0].mode}: its process was killed; is memory short?")
+                for unit in left)
+
+
+def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
+    """One unit a task on a cluster, which tries again elsewhere when a worker dies; data sets lie with the workers."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise InputError("backend dask needs the package distributed: pip install 'rscvae_lab[dask]'") from None
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a Dask scheduler at {scheduler}, found none ({error})") from None
+    with client:
+        tasks = {client.submit(_train_away, unit, pure=False, retries=_ATTEMPTS): unit for unit in units}
+        for task in as_completed(tasks):
+            error = task.exception()
+            yield Outcome(tasks[task], [], f"{tasks[task][0].category}: {error}") if error else task.result()
+
+
+def _train_away(unit: Unit) -> Outcome:
+    """Trains a unit in a folder of the worker's own, and sends the files home with the rows."""
+    with tempfile.TemporaryDirectory() as scratch:
+        outcome = _train_unit(unit, Path(scratch))
+        files = {folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
+                 for folder in Path(scratch).iterdir() if (folder / METRICS).is_file()}
+    return outcome._replace(files=files)
+
+
+def _store(files: dict[str, dict[str, bytes]], runs: Path) -> None:
+    """Puts a distant run's files in place, `metrics.json` last, as a run does itself."""
+    for name, contents in files.items():
+        folder = make_folder(runs / name)
+        for file in sorted(contents, key=lambda file: file == METRICS):
+            write_whole(folder / file, contents[file])
+        Run.load(folder)

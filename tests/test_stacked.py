@@ -1,0 +1,127 @@
+"""A stack of M models is M models: each ends where it would have ended alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rscvae_lab import losses
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets.images import to_unit
+from rscvae_lab.engine import Engine
+from rscvae_lab.epochs import draw_epochs, steps_per_epoch
+from rscvae_lab.errors import InputError
+from rscvae_lab.models.stacked import StackedVAE
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.optimizers import RowwiseAdam
+from rscvae_lab.trainers import train, train_stack
+
+CONFIGS = [Config(mode=mode, category=category, seed=seed, p=p, stack=4, batch_size=27)  # 4 or 5 steps an epoch
+           for mode, category, seed, p in (("vae", "8", 0, 0.01), ("o", "1", 1, 0.01), ("d", "3", 2, 0.3),
+                                           ("e", "0", 3, 0.1))]
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return ((found.double() - expected.double()).norm() / expected.double().norm()).item()
+
+
+def test_models_go_in_and_come_out_unchanged():
+    models = [VAE.from_config(config) for config in CONFIGS]
+    for model, copy in zip(models, StackedVAE(models).unstack(), strict=True):
+        assert not copy.training
+        expected = model.state_dict()
+        assert copy.state_dict().keys() == expected.keys()
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in copy.state_dict().items())
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_the_forward_pass_is_the_plain_models(batched, generator):
+    models = [VAE.from_config(config).double() for config in CONFIGS]
+    x = torch.rand(4, 5, 1, 32, 32, generator=generator, dtype=torch.float64)
+    noise = torch.randn(4, 5, 64, generator=generator, dtype=torch.float64)
+    stack = StackedVAE(models, dtype=torch.float64, batched=batched)
+    found = stack.forward(x, noise, True, torch.ones(4, dtype=torch.bool))
+    for i, model in enumerate(models):
+        for part, expected in zip(found, model(x[i], noise[i]), strict=True):
+            torch.testing.assert_close(part[i], expected)
+        for (name, expected), tensor in zip(model.named_buffers(), stack.unstack()[i].buffers(), strict=True):
+            if "num_batches" not in name:
+                torch.testing.assert_close(tensor, expected)
+
+
+def test_twenty_steps_of_a_stack_are_twenty_steps_alone():
+    """float32 on a CPU; data sets of different sizes, so that some models rest while others still step."""
+    splits = [load_split(config) for config in CONFIGS]
+    stack, alone = Engine(CONFIGS, splits), [Engine([c], [s]) for c, s in zip(CONFIGS, splits)]
+    assert {steps_per_epoch(n, 27) for n in stack.sizes} == {4, 5}
+    for epoch in range(1, 8):
+        sums = stack.run_epoch(epoch)
+        for i, engine in enumerate(alone):
+            expected = engine.run_epoch(epoch)[0]
+            seen = 6 if CONFIGS[i].mode == "vae" else 8
+            assert sums[i][:seen] == pytest.approx(expected[:seen], rel=1e-5)
+    assert stack.optimizer.steps.min() > 20
+    for i, engine in enumerate(alone):
+        for name, tensor in engine.state.items():
+            assert relative(stack.state[name][i], tensor[0]) < 1e-5, name
+
+
+def test_batched_products_train_as_the_librarys_kernels_do():
+    """What a GPU runs, on a CPU, in float64: batch norm of a nearly constant x_hat magnifies float32 rounding a
+    thousandfold in the first steps, whichever kernels are used."""
+    splits = [load_split(config) for config in CONFIGS]
+    sizes = [len(split.train) + len(split.anomalies) for split in splits]
+    images = [torch.cat([split.train, split.anomalies]) for split in splits]
+    models = [VAE.from_config(config).double() for config in CONFIGS]
+    stacks = [StackedVAE(models, dtype=torch.float64, batched=batched) for batched in (False, True)]
+    for stack in stacks:
+        optimizer = RowwiseAdam(stack.flat)
+        for epoch in range(1, 8):
+            drawn = draw_epochs([replace(config, mode="e") for config in CONFIGS], epoch, sizes)
+            for order, noise, _, rate, active in zip(*drawn):
+                x = to_unit(torch.cat(images)[order]).double()
+                recode = torch.tensor([False, True, True, True])
+                coding = stack.forward(x, noise.double(), recode, active.squeeze(1))
+                weights = losses.Weights(0.1 * recode.double().unsqueeze(1), 0.1, 1.0)
+                loss = losses.objective(losses.terms(x, coding), torch.zeros(order.shape), weights)
+                optimizer.step(torch.autograd.grad(loss.mean(1).sum(), stack.flat)[0], rate, active)
+    assert relative(stacks[1].flat.detach(), stacks[0].flat.detach()) < 1e-5
+    assert relative(stacks[1].stats, stacks[0].stats) < 1e-5
+
+
+def test_adam_is_torchs_adam(generator):
+    """Each row with its own rate; the second rests every other step and is left as it is."""
+    rates, start = torch.tensor([[0.1], [0.003]]), torch.randn(2, 50, generator=generator)
+    ours, rows = RowwiseAdam(start.clone()), [start[i].clone().requires_grad_() for i in range(2)]
+    theirs = [torch.optim.Adam([row], lr=rate.item()) for row, rate in zip(rows, rates)]
+    for step in range(30):
+        gradient = torch.randn(2, 50, generator=generator) * 10.0 ** -(step % 7)
+        active = torch.tensor([[True], [step % 2 == 0]])
+        for row, optimizer, part, goes in zip(rows, theirs, gradient, active):
+            row.grad = part.clone()
+            if goes:
+                optimizer.step()
+        ours.step(gradient, rates, active)
+    torch.testing.assert_close(ours.flat, torch.stack(rows).detach(), rtol=1e-5, atol=1e-6)
+    assert ours.steps.flatten().tolist() == [30, 15]
+
+
+def test_a_stack_leaves_runs_that_equal_lone_ones(tmp_path):
+    configs = [replace(config, epochs=2, stack=2) for config in CONFIGS[1:3]]
+    stacked = train_stack(configs, [tmp_path / "a", tmp_path / "b"], progress=False)
+    for run, config in zip(stacked, configs, strict=True):
+        alone = train(replace(config, stack=1), tmp_path / config.mode, progress=False)
+        assert (run.folder / "weights.safetensors").read_bytes() == (alone.folder / "weights.safetensors").read_bytes()
+        assert run.metrics["auroc"] == alone.metrics["auroc"]
+        assert run.config == config
+    assert not list(tmp_path.glob("*/state*"))
+
+
+def test_what_cannot_share_a_stack_is_refused(tmp_path):
+    for other, message in ((replace(CONFIGS[1], latent=8), "must agree in latent: expected 64, found 8"),
+                           (replace(CONFIGS[1], epochs=3), "must agree in"),
+                           (CONFIGS[1], "expected a stack of 4 models, found 2")):
+        with pytest.raises(InputError, match=message):
+            train_stack([CONFIGS[0], other], [tmp_path / "a", tmp_path / "b"], progress=False)
+    assert not list(tmp_path.iterdir())
