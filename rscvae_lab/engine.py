@@ -48,7 +48,7 @@ class Engine:
     @property
     def state(self) -> dict[str, Tensor]:
         """Everything that a step changes and a later one needs."""
-        return {"flat": self.stack.flat.detach(), "stats": self.stack.stats, **self.optimizer.state}
+        return {"flat": self.stack.flat, "stats": self.stack.stats, **self.optimizer.state}
 
     def run_epoch(self, epoch: int) -> list[list[float]]:
         """Trains one epoch of each model. The host waits for the device once, at the end.
@@ -100,8 +100,7 @@ class Engine:
         coding = self.stack.forward(x, noise, self._recode, active.squeeze(1))
         terms = losses.terms(x, coding, self.configs[0].js)
         loss = losses.objective(terms, y, self._weights)
-        gradient, = torch.autograd.grad(loss.mean(1).sum(), self.stack.flat)
-        self.optimizer.step(gradient, rate, active)
+        self.optimizer.step(self.stack.gradient(loss.mean(1).sum()), rate, active)
         self._sums += _sums(loss.detach(), terms, y) * active
 
 

@@ -1,7 +1,7 @@
 """The layers of `layers.py` as functions of their parameters: for a lone model, and for M side by side.
 
-Both have the same four functions. A lone model's tensors have no leading M: (B, C, H, W), kernels (O, k, k, C); those
-of a stack do: (M, B, C, H, W), kernels (M, O, k, k, C). In memory channels come last in all of them.
+Both have the same four functions. A lone model's images are (B, C, H, W), its kernels (O, C, k, k); those of a stack
+(M, B, C, H, W) and (M, O, k, k, C). In memory channels come last in all of them.
 """
 
 import torch
@@ -21,12 +21,12 @@ class Lone:
     @staticmethod
     def convolution(x: Tensor, kernel: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        return functional.conv2d(x, kernel.permute(0, 3, 1, 2), stride=2, padding=1)
+        return functional.conv2d(x, kernel, stride=2, padding=1)
 
     @staticmethod
     def transposed(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        return functional.conv_transpose2d(x, kernel.permute(0, 3, 1, 2), bias, stride=2, padding=1)
+        return functional.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
     @staticmethod
     def batch_norm(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, momentum: float) -> Tensor:

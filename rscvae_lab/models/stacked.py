@@ -1,10 +1,11 @@
 """M plain VAEs side by side, trained as one network: every layer works on all of them at once.
 
 On a GPU a step of one small model is all launch overhead; M models in one step cost hardly more. The mathematics is
-that of `vae.VAE`. All parameters lie in one matrix `flat` (M, P), so that one cast or optimizer step is one operation.
+that of `vae.VAE`. All parameters lie in one matrix `flat` (M, P), so that one cast or optimizer step is one operation;
+what the layers see are lasting views of it, so that a step spends nothing on cutting it up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 
 import torch
@@ -28,18 +29,19 @@ class StackedVAE:
 
     def __init__(self, models: Sequence[VAE], device: str = "cpu", dtype: torch.dtype = torch.float32,
                  batched: bool | None = None):
-        self.architecture, self.dtype = models[0], dtype
-        self.batched = len(models) > 1 and device == "cuda" if batched is None else batched
-        self.flat = torch.stack([_joined(map(_memory_order, _ordered(model))) for model in models])
-        self.flat = self.flat.to(device).requires_grad_()  # (M, P)
+        self.architecture = models[0]
+        self.flat = torch.stack([_joined(map(_memory_order, _ordered(model))) for model in models]).to(device)  # (M, P)
         self.stats = torch.stack([_joined(_statistics(model)) for model in models]).to(device)  # (M, Q)
-        self._pieces = _pieces(models[0])
-        self._rows = [self._statistics(row) for row in self.stats]
-        self._n_matrices = sum(len(shape) > 1 for shape in self._pieces.values())
+        self._n_cast = sum(parameter.numel() for parameter in models[0].parameters() if parameter.dim() > 1)
+        cast = dtype != self.flat.dtype
+        self._matrices = self.flat[:, : self._n_cast].to(dtype) if cast else None  # a working copy
+        self.batched = len(models) > 1 and device == "cuda" if batched is None else batched
+        rows = [slice(None)] if self.batched else range(len(models))
+        self._networks = [_Network(self, row, Batched if self.batched else Lone, dtype) for row in rows]
 
     def unstack(self) -> list[VAE]:
         """M plain models with these weights and statistics, in eval mode, on the stack's device."""
-        return [self._plain(*rows) for rows in zip(self.flat.detach(), self.stats)]
+        return [self._plain(*rows) for rows in zip(self.flat, self.stats)]
 
     @torch.no_grad()
     def _plain(self, flat: Tensor, stats: Tensor) -> VAE:
@@ -58,62 +60,59 @@ class StackedVAE:
             recode: False leaves the second encoding out. A bool (M,) says whose statistics it moves.
             active: bool (M,), whose statistics move at all. A lone model's always do.
         """
-        first, again = MOMENTUM * active, MOMENTUM * (active & recode)
+        if self._matrices is not None:
+            self._matrices.copy_(self.flat[:, : self._n_cast])
+        first, again, recodes = MOMENTUM * active, MOMENTUM * (active & recode), recode is not False
         if self.batched:
-            network = _Network(self, self.flat, self._statistics(self.stats), Batched)
-            return network.forward(x, noise, recode is not False, first, again)
+            return self._networks[0].forward(x, noise, recodes, first, again)
         if len(self.flat) == 1:  # with nothing to ask of the device, and views instead of copies
-            network = _Network(self, self.flat.squeeze(0), self._rows[0], Lone)
-            coding = network.forward(x.squeeze(0), noise.squeeze(0), recode is not False, MOMENTUM, MOMENTUM)
+            coding = self._networks[0].forward(x.squeeze(0), noise.squeeze(0), recodes, MOMENTUM, MOMENTUM)
             return Coding(*(part if part is None else part.unsqueeze(0) for part in coding))
         momenta = zip(first.tolist(), again.tolist())
-        codings = [_Network(self, flat, statistics, Lone).forward(*batch, recode is not False, *pair)
-                   for flat, statistics, *batch, pair in zip(self.flat.unbind(), self._rows, x, noise, momenta)]
+        codings = [network.forward(*batch, recodes, *pair)
+                   for network, *batch, pair in zip(self._networks, x, noise, momenta)]
         return Coding(*(None if parts[0] is None else torch.stack(parts) for parts in zip(*codings)))
 
-    def pieces(self, flat: Tensor) -> dict[str, Tensor]:
-        """Views of parameters (..., P) by name, matrices cast in one go."""
-        shapes, n = list(self._pieces.values()), self._n_matrices
-        sizes = [shape.numel() for shape in shapes]
-        parts = flat.split(sizes, -1)  # whose gradient is a single concatenation
-        if self.dtype != flat.dtype:
-            matrices, vectors = flat.split([sum(sizes[:n]), sum(sizes[n:])], -1)
-            parts = [*matrices.to(self.dtype).split(sizes[:n], -1), *vectors.split(sizes[n:], -1)]
-        return {name: part.unflatten(-1, shape) for name, part, shape in zip(self._pieces, parts, shapes)}
+    def gradient(self, loss: Tensor) -> Tensor:
+        """d loss / d flat, (M, P), of a scalar that follows from the last `forward`."""
+        leaves = [leaf for network in self._networks for leaf in network.leaves.values()]
+        gradients, n = torch.autograd.grad(loss, leaves), len(leaves) // len(self._networks)
+        rows = [self._row(gradients[i : i + n]) for i in range(0, len(leaves), n)]
+        return rows[0] if self.batched else rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
 
-    def _statistics(self, stats: Tensor) -> dict[str, Tensor]:
-        """Views of running statistics (..., Q) by layer and kind."""
-        layers = self.architecture.named_modules()
-        norms = [(name, layer) for name, layer in layers if isinstance(layer, nn.BatchNorm2d)]
-        names = [f"{name}.{kind}" for name, _ in norms for kind in ("mean", "var")]
-        return dict(zip(names, stats.split([layer.num_features for _, layer in norms for _ in range(2)], -1)))
+    def _row(self, gradients: Sequence[Tensor]) -> Tensor:
+        """The gradients of a network's leaves as they lie in `flat`; a working copy is cast in one go."""
+        flat = [gradient.flatten(1) if self.batched else _memory_order(gradient).flatten() for gradient in gradients]
+        if self._matrices is not None:
+            n = sum(part.dtype == self._matrices.dtype for part in flat)
+            flat = [torch.cat(flat[:n], -1).to(self.flat.dtype), *flat[n:]]
+        return torch.cat(flat, -1)
 
 
 class _Network:
-    """A model, or all of them at once, for the length of one step."""
+    """One model of a stack (`row` a number), or all of them at once (`row` a slice)."""
 
-    def __init__(self, stack: StackedVAE, flat: Tensor, statistics: dict[str, Tensor],
-                 kernels: type[Lone] | type[Batched]):
-        self.architecture, self.dtype, self.kernels = stack.architecture, stack.dtype, kernels
-        self.pieces, self.statistics = stack.pieces(flat), statistics
+    def __init__(self, stack: StackedVAE, row: int | slice, kernels: type[Lone] | type[Batched], dtype: torch.dtype):
+        self.architecture, self.kernels, self.dtype = stack.architecture, kernels, dtype
+        self.leaves = dict(_leaves(stack, row))
         self.momentum: float | Tensor = MOMENTUM  # how far running statistics move
+        names = [f"{name}.{kind}" for name, _ in _norms(stack.architecture) for kind in ("mean", "var")]
+        sizes = [tensor.numel() for tensor in _statistics(stack.architecture)]
+        self.statistics = dict(zip(names, stack.stats[row].split(sizes, -1)))
 
     def forward(self, x: Tensor, noise: Tensor, recode: bool, first: float | Tensor, again: float | Tensor) -> Coding:
         """`first` and `again` are the momenta of the two encodings; decoding goes with the first."""
         self.momentum = first
-        mu, log_var = self.encode(x)
+        mu, log_var = self._encode(x)
         z = mu + (0.5 * log_var).exp() * noise
-        x_hat = self.decode(z)
+        x_hat = self._through("decoder", z.to(self.dtype))
         self.momentum = again
-        return Coding(mu, log_var, z, x_hat, *(self.encode(x_hat) if recode else (None, None)))
+        return Coding(mu, log_var, z, x_hat, *(self._encode(x_hat) if recode else (None, None)))
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self._through("encoder", x.to(self.dtype))
-        mu, raw = self._linear("heads", features).to(self.pieces["heads.bias"].dtype).chunk(2, -1)
+        mu, raw = self._linear("heads", features).to(x.dtype).chunk(2, -1)
         return mu, bounded(raw)
-
-    def decode(self, z: Tensor) -> Tensor:
-        return self._through("decoder", z.to(self.dtype))
 
     def _through(self, part: str, x: Tensor) -> Tensor:
         for index, layer in enumerate(getattr(self.architecture, part)):
@@ -123,12 +122,12 @@ class _Network:
     def _apply(self, layer: nn.Module, name: str, x: Tensor) -> Tensor:
         match layer:
             case nn.Conv2d():
-                return self.kernels.convolution(x, self.pieces[f"{name}.weight"])
+                return self.kernels.convolution(x, self.leaves[f"{name}.weight"])
             case nn.ConvTranspose2d():
-                return self.kernels.transposed(x, self.pieces[f"{name}.weight"], self._bias(name))
+                return self.kernels.transposed(x, self.leaves[f"{name}.weight"], self._bias(name))
             case nn.BatchNorm2d():
                 parameters = (self.statistics[f"{name}.mean"], self.statistics[f"{name}.var"],
-                              self.pieces[f"{name}.weight"], self.pieces[f"{name}.bias"])
+                              self.leaves[f"{name}.weight"], self.leaves[f"{name}.bias"])
                 return self.kernels.batch_norm(x, *parameters, self.momentum)
             case nn.LeakyReLU():
                 return functional.leaky_relu_(x, SLOPE)
@@ -139,15 +138,28 @@ class _Network:
             case nn.Unflatten():
                 return x.unflatten(-1, layer.unflattened_size)
             case nn.Sigmoid():
-                return x.to(self.pieces["heads.bias"].dtype).sigmoid()
+                return x.to(self.leaves["heads.bias"].dtype).sigmoid()
         raise TypeError(f"a stack has no counterpart of {type(layer).__name__} ({name})")
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
-        return self.kernels.linear(x, self.pieces[f"{name}.weight"], self._bias(name))
+        return self.kernels.linear(x, self.leaves[f"{name}.weight"], self._bias(name))
 
     def _bias(self, name: str) -> Tensor | None:
-        bias = self.pieces.get(f"{name}.bias")
+        bias = self.leaves.get(f"{name}.bias")
         return None if bias is None else bias.to(self.dtype)
+
+
+def _leaves(stack: StackedVAE, row: int | slice) -> Iterator[tuple[str, Tensor]]:
+    """Names and views of a row of `flat`, or of the working copy of its matrices, as leaves of autograd."""
+    pieces = _pieces(stack.architecture)
+    sizes = [shape.numel() for shape in pieces.values()]
+    parts = list(stack.flat[row].split(sizes, -1))
+    if stack._matrices is not None:
+        n = sum(len(shape) > 1 for shape in pieces.values())
+        parts[:n] = stack._matrices[row].split(sizes[:n], -1)
+    for (name, shape), part in zip(pieces.items(), parts):
+        view = part.view(*part.shape[:-1], *shape)
+        yield name, (view.permute(0, 3, 1, 2) if view.dim() == 4 else view).detach().requires_grad_()
 
 
 def _memory_order(parameter: Tensor) -> Tensor:
@@ -155,7 +167,7 @@ def _memory_order(parameter: Tensor) -> Tensor:
     return parameter.permute(0, 2, 3, 1) if parameter.dim() == 4 else parameter
 
 
-def _joined(tensors: Iterator[Tensor]) -> Tensor:
+def _joined(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
@@ -176,7 +188,10 @@ def _pieces(model: VAE) -> dict[str, torch.Size]:
     return pieces
 
 
+def _norms(model: VAE) -> list[tuple[str, nn.BatchNorm2d]]:
+    return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d)]
+
+
 def _statistics(model: VAE) -> Iterator[Tensor]:
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            yield from (layer.running_mean, layer.running_var)
+    for _, layer in _norms(model):
+        yield from (layer.running_mean, layer.running_var)
