@@ -120,8 +120,8 @@ def _sweep(chosen: argparse.Namespace) -> int:
     units = plan(chosen.dataset, chosen.categories, chosen.methods, chosen.seeds,
                  settings | parse_settings(_pairs(chosen.set)))
     failures = sweep(units, chosen.out, backend=chosen.backend, scheduler=chosen.scheduler, jobs=chosen.jobs)
-    n_runs = sum(map(len, units))
-    print(f"finished: {n_runs - len(failures)} of {n_runs} runs are in {chosen.out}")
+    n_runs, n_failed = sum(map(len, units)), sum(len(failure.unit) for failure in failures)
+    print(f"finished: {n_runs - n_failed} of {n_runs} runs are in {chosen.out}")
     return 1 if failures else 0
 
 

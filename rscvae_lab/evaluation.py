@@ -21,13 +21,15 @@ _CHUNK = {"cpu": 256, "cuda": 4096}  # images a forward pass; scores do not depe
 
 @contextmanager
 def _inference(model: VAE) -> Iterator[None]:
-    """Batch normalisation by its running statistics, so that no image's score depends on its neighbours."""
-    was_training = model.training
+    """Batch normalisation by its running statistics, so that no image's score depends on its neighbours; float32."""
+    was_training, tf32 = model.training, torch.backends.cuda.matmul.allow_tf32
     model.eval()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with torch.inference_mode():
             yield
     finally:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         model.train(was_training)
 
 

@@ -96,8 +96,9 @@ def rank_auroc(novel: Tensor, scores: Tensor) -> Tensor:
 
     Args:
         novel: bool (N,), with True and False among it.
-        scores: finite, (N,).
+        scores: (N,); NaN where one of them is not finite.
     """
     normal = scores[~novel].sort().values
     below = [torch.searchsorted(normal, scores[novel], side=side) for side in ("left", "right")]
-    return (below[0] + below[1]).double().mean() / (2 * len(normal))
+    area = (below[0] + below[1]).double().mean() / (2 * len(normal))
+    return torch.where(torch.isfinite(scores).all(), area, torch.nan)

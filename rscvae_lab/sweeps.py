@@ -4,13 +4,14 @@ A sweep leaves `x.csv`, a row a result, and beside it `x.runs/` with every run's
 sweep was stopped is not trained again, and what was half-trained goes on from its last state.
 """
 
-import io
 import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -18,23 +19,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
-import pandas as pd
+import torch
 from filelock import FileLock, Timeout
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from rscvae_lab.categories import category_list
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import make_folder, write_whole
-from rscvae_lab.runs import METRICS, ROW_NAMES, Run
+from rscvae_lab.files import make_folder, sweep_parts, write_whole
+from rscvae_lab.runs import METRICS, Run
+from rscvae_lab.tables import Table, Unit
 from rscvae_lab.trainers import train, train_stack
 
 STACK = 40  # models side by side on a GPU: the ten classes of a data set in four modes
-_ATTEMPTS = 3  # at a worker process that died, for want of memory most likely
-
-Unit = tuple[Config, ...]  # trained together: one config, or a stack
-
+_ATTEMPTS = 3  # at what makes its process die, for want of memory most likely
+_ONE_AT_A_TIME = threading.Lock()  # a Dask worker has many threads, torch's settings are the process's
 
 class Outcome(NamedTuple):
     """What came of a unit: its rows, or why there are none; `files` where it was trained on another machine."""
@@ -54,6 +53,9 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     Raises:
         InputError: an unknown name or a bad value.
     """
+    taken = settings.keys() & {"dataset", "category", "mode", "seed", "stack"}
+    if taken:
+        raise InputError(f"a sweep varies {min(taken)} itself: expected other settings, found {min(taken)} among them")
     try:
         numbers = [int(seed) for seed in _listed(seeds)]
     except ValueError:
@@ -80,74 +82,53 @@ def _stacked(configs: list[Config], stack: int) -> list[Unit]:
 
 
 def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", scheduler: str | None = None,
-          jobs: int | None = None) -> list[str]:
+          jobs: int | None = None) -> list[Outcome]:
     """Trains what is missing in the table `out` and adds a row for each result as it comes.
 
     Args:
         backend: loky, processes of this machine (a GPU is driven from one); dask, an existing cluster.
         scheduler: the cluster's address, such as tcp://host:8786.
-        jobs: how many processes; one a core by default.
+        jobs: how many processes, on a CPU; one a core by default.
 
     Returns:
-        A line for each run that failed; the others were not stopped by it.
+        What failed; the others were not stopped by it.
 
     Raises:
         InputError: `out` holds something else, or another sweep is writing to it.
     """
     if backend not in ("loky", "dask") or (backend == "dask") != bool(scheduler):
         raise InputError(f"expected backend loky, or dask with a scheduler's address, found {backend} with {scheduler}")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"expected at least one job, found {jobs}")
     out = Path(out).expanduser().resolve()
+    if out.suffix != ".csv" or out.is_dir():
+        raise InputError(f"expected a CSV to write, found {out}")
+    if backend == "loky" and any(unit[0].device == "cuda" for unit in units) and not torch.cuda.is_available():
+        raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
+    Table(out, units)  # refuses what is no table before anything is made
     runs = make_folder(out.with_suffix(".runs"))
     try:
         with FileLock(runs / ".lock", timeout=0):
-            table = Table(out, units)
-            return _drive(table, runs, backend, scheduler, jobs)
+            sweep_parts(out.parent)
+            return _drive(Table(out, units), runs, backend, scheduler, jobs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be the only one") from None
 
 
-def _drive(table: "Table", runs: Path, backend: str, scheduler: str | None, jobs: int | None) -> list[str]:
+def _drive(table: Table, runs: Path, backend: str, scheduler: str | None, jobs: int | None) -> list[Outcome]:
     todo, failures = table.unfinished(), []
     outcomes = _on_dask(todo, scheduler) if backend == "dask" else _on_this_machine(todo, runs, jobs)
-    with tqdm(total=len(table.units), initial=len(table.units) - len(todo), unit="unit", desc=table.path.name,
-              disable=None) as bar:
+    done = len(table.units) - len(todo)
+    bar = tqdm(total=len(table.units), initial=done, unit="unit", desc=table.path.name, disable=None)
+    with closing(outcomes), bar:
         for outcome in outcomes:
             if outcome.failure:
-                failures.append(outcome.failure)
+                failures.append(outcome)
                 bar.write(f"rscvae: failed: {outcome.failure}", file=sys.stderr)
             _store(outcome.files, runs)
             table.add(outcome.rows)
             bar.update()
     return failures
-
-
-class Table:
-    """A sweep's CSV. A row's identity is `config_hash` with `method`; rows of other sweeps are kept before ours."""
-
-    def __init__(self, path: Path, units: Sequence[Unit]):
-        self.path, self.units = path, units
-        self._rows = {}
-        if path.is_file():
-            self._rows = self._by_identity(pd.read_csv(path, dtype=str, keep_default_na=False))
-
-    def _by_identity(self, frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
-        if list(frame.columns) != list(ROW_NAMES):
-            raise InputError(f"expected a table of rscvae sweep in {self.path}, found other columns")
-        return {(row["config_hash"], row["method"]): row for row in frame.to_dict("records")}
-
-    def unfinished(self) -> list[Unit]:
-        found = {config_hash for config_hash, _ in self._rows}
-        return [unit for unit in self.units if any(config.config_hash not in found for config in unit)]
-
-    def add(self, rows: list[dict[str, Any]]) -> None:
-        """Adds rows and writes the whole table, in the order of the plan, in one move."""
-        if not rows:
-            return
-        text = pd.DataFrame(rows, columns=ROW_NAMES).to_csv(index=False)
-        self._rows |= self._by_identity(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False))
-        place = {config.config_hash: i for i, config in enumerate(c for unit in self.units for c in unit)}
-        ordered = sorted(self._rows.values(), key=lambda row: place.get(row["config_hash"], -1))
-        write_whole(self.path, pd.DataFrame(ordered, columns=ROW_NAMES).to_csv(index=False))
 
 
 def _folder(runs: Path, config: Config) -> Path:
@@ -187,20 +168,21 @@ def _end_with(parent: int) -> None:
 
 def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Iterator[Outcome]:
     """A GPU takes one unit after the other; a CPU one a process, and again after a process died."""
-    left = {unit: 0 for unit in units}
-    if left and next(iter(left))[0].device == "cuda":
+    left = list(units)
+    if left and left[0][0].device == "cuda":
         yield from (_train_unit(unit, runs, progress=None) for unit in left)
         return
-    for _ in range(_ATTEMPTS):
+    deaths = 0
+    while left and deaths < _ATTEMPTS:
+        tasks = [joblib.delayed(_in_a_process)(unit, runs, os.getpid()) for unit in left]
+        before = len(left)
         try:
-            parallel = joblib.Parallel(jobs or joblib.cpu_count(), return_as="generator_unordered", batch_size=1)
-            tasks = [joblib.delayed(_in_a_process)(unit, runs, os.getpid()) for unit in left]
-            for outcome in parallel(tasks):
-                del left[outcome.unit]
+            for outcome in joblib.Parallel(jobs or joblib.cpu_count(), return_as="generator_unordered")(tasks):
+                left.remove(outcome.unit)
                 yield outcome
-            return
-        except TerminatedWorkerError:
-            continue
+        except BrokenProcessPool:  # whoever was at work is suspect, and goes last
+            deaths = 0 if len(left) < before else deaths + 1
+            left = left[jobs or joblib.cpu_count():] + left[: jobs or joblib.cpu_count()]
     yield from (Outcome(unit, [], f"{unit[0].category}, {unit[0].mode}: its process was killed; is memory short?")
                 for unit in left)
 
@@ -217,14 +199,17 @@ def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
         raise InputError(f"expected a Dask scheduler at {scheduler}, found none ({error})") from None
     with client:
         tasks = {client.submit(_train_away, unit, pure=False, retries=_ATTEMPTS): unit for unit in units}
-        for task in as_completed(tasks):
-            error = task.exception()
-            yield Outcome(tasks[task], [], f"{tasks[task][0].category}: {error}") if error else task.result()
+        for task in as_completed(list(tasks)):
+            unit = tasks.pop(task)  # a result that was delivered need not be kept there
+            try:
+                yield task.result()
+            except Exception as error:  # of the cluster, not of the training
+                yield Outcome(unit, [], f"{unit[0].category}, {unit[0].mode}: {' '.join(str(error).split())}")
 
 
 def _train_away(unit: Unit) -> Outcome:
     """Trains a unit in a folder of the worker's own, and sends the files home with the rows."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
         outcome = _train_unit(unit, Path(scratch))
         files = {folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
                  for folder in Path(scratch).iterdir() if (folder / METRICS).is_file()}

@@ -57,11 +57,14 @@ def train_stack(configs: Sequence[Config], outs: Sequence[str | Path], *, progre
         InputError: configs that cannot share a network or a schedule, and whatever `train` refuses.
     """
     _check_stack(configs)
+    for config, out in zip(configs, outs):
+        runs.find(out, config, resume=True)  # refuses another config's run in any of the folders
     prepare(configs[0])
     splits = [load_split(config) for config in configs]
     with runs.claim(outs[0], wait):
-        if all(runs.find(out, config, resume=True) for config, out in zip(configs, outs)):
-            return [runs.Run.load(out) for out in outs]  # by the process that was waited for
+        found = [runs.find(out, config, resume=True) for config, out in zip(configs, outs)]
+        if all(found):
+            return found  # by the process that was waited for
         folders = [runs.begin(out, config) for config, out in zip(configs, outs)]
         training = Training(configs, folders, splits)
         histories = training.run(progress)
@@ -135,7 +138,7 @@ class Training:
             row = self._means(i, epoch, sums[i]) | {"seconds": seconds}
             if due:
                 row |= aurocs_of(model, self.splits[i], self.config.js)
-            if epoch == self.config.result_epoch:
+            if epoch == self.config.result_epoch and not (self.folders[i] / runs.METRICS).is_file():
                 save_weights(self.folders[i] / runs.WEIGHTS, model)
             self.histories[i].append(row)
 
@@ -161,6 +164,8 @@ class Training:
     def _restore(self) -> None:
         tensors, note = load_tensors(self.state_path)
         state, hashes = self.engine.state, [config.config_hash for config in self.configs]
+        if len(hashes) > 1 and note.get("configs") != hashes:
+            return  # of a stack of another plan that began with the same model
         if note.get("configs") != hashes or {n: t.shape for n, t in tensors.items()} != {
                 n: t.shape for n, t in state.items()}:
             raise InputError(f"expected the state of run {hashes[0]} in {self.state_path}, found another training's")

@@ -22,11 +22,13 @@ def test_a_recorded_step_does_what_the_eager_one_does(configs):
     splits = [load_split(config) for config in configs]
     recorded, eager = Engine(configs, splits), Engine(configs, splits)
     eager._recorded_step = lambda: eager._eager_step
+    start = eager.stack.flat.clone()
     for epoch in (1, 2):
         for found, expected in zip(recorded.run_epoch(epoch), eager.run_epoch(epoch), strict=True):
             assert found == pytest.approx(expected, rel=1e-3)
-    for name, tensor in eager.state.items():
-        torch.testing.assert_close(recorded.state[name], tensor, rtol=1e-2, atol=1e-2)
+    moved, expected = (engine.stack.flat - start for engine in (recorded, eager))
+    assert (moved - expected).norm() < 0.05 * expected.norm()
+    assert torch.equal(recorded.optimizer.steps, eager.optimizer.steps)
 
 
 def test_a_stack_on_a_gpu_learns_what_lone_models_learn(tmp_path):

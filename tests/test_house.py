@@ -20,7 +20,8 @@ ORDER = [
     "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist", "datasets.shifts",
     "datasets.pictures", "datasets", "models", "models.layers", "models.vae", "models.kernels", "models.stacked",
     "losses", "plain_loops", "scoring", "regions", "baselines", "baselines.pca", "checkpoints", "optimizers", "epochs",
-    "engine", "evaluation", "runs", "trainers", "sweeps", "benchmarks", "inference", "reruns", "reports", "__main__",
+    "engine", "evaluation", "runs", "tables", "trainers", "sweeps", "benchmarks", "inference", "reruns",
+    "reports", "__main__",
 ]
 
 

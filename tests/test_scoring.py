@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 from rscvae_lab import scoring
@@ -75,3 +76,13 @@ def test_auroc_refuses(labels, scores, message):
 def test_normalisers_refuse_what_cannot_normalise(terms):
     with pytest.raises(InputError, match="positive finite"):
         scoring.Normalisers.over(*map(np.array, terms))
+
+
+def test_the_area_on_the_device_is_scikit_learns(generator):
+    """With many ties, in both directions of the labels."""
+    scores = torch.randint(0, 30, (500,), generator=generator).double()
+    novel = torch.rand(500, generator=generator) < 0.3
+    for labels in (novel, ~novel):
+        assert scoring.rank_auroc(labels, scores).item() == pytest.approx(roc_auc_score(labels, scores))
+    scores[7] = torch.nan
+    assert scoring.rank_auroc(novel, scores).isnan()

@@ -118,6 +118,15 @@ def test_a_stack_leaves_runs_that_equal_lone_ones(tmp_path):
     assert not list(tmp_path.glob("*/state*"))
 
 
+def test_a_stack_touches_no_other_run(tmp_path):
+    other = train(Config(mode="pca"), tmp_path / "b", progress=False)
+    configs = [replace(config, epochs=1, stack=2) for config in CONFIGS[1:3]]
+    with pytest.raises(InputError, match="holds the run of another config"):
+        train_stack(configs, [tmp_path / "a", tmp_path / "b"], progress=False)
+    assert other.config == type(other).load(tmp_path / "b").config
+    assert not (tmp_path / "a").exists()
+
+
 def test_what_cannot_share_a_stack_is_refused(tmp_path):
     for other, message in ((replace(CONFIGS[1], latent=8), "must agree in latent: expected 64, found 8"),
                            (replace(CONFIGS[1], epochs=3), "must agree in"),

@@ -52,6 +52,20 @@ def test_a_wrong_plan_is_refused(arguments, message):
         plan(*arguments, SHORT)
 
 
+def test_what_a_sweep_varies_is_no_setting():
+    with pytest.raises(InputError, match="a sweep varies seed itself"):
+        plan("digits", "8", "o", "0", {"seed": 3})
+
+
+def test_half_a_result_is_none(tmp_path):
+    units = plan("digits", "8", "vae", "0", SHORT)
+    sweep(units, tmp_path / "x.csv", jobs=1)
+    whole = (tmp_path / "x.csv").read_text()
+    (tmp_path / "x.csv").write_text("".join(whole.splitlines(keepends=True)[:2]))
+    sweep(units, tmp_path / "x.csv", jobs=1)
+    assert (tmp_path / "x.csv").read_text() == whole
+
+
 def test_a_sweep_leaves_rows_and_runs(tmp_path, capsys):
     out = tmp_path / "deep" / "x.csv"
     arguments = ["sweep", "--categories", "3,8", "--methods", "vae,o,pca", "--epochs", "2", "--out", str(out)]
@@ -83,7 +97,7 @@ def test_a_failed_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, caps
     good, bad = plan("digits", "8", "pca", "0", {})[0], plan("mnist", "8", "pca", "0", {})[0]
     failures = sweep([bad, good], tmp_path / "x.csv", jobs=1)
     assert len(failures) == 1
-    assert "mnist 8, pca, seed 0: expected" in failures[0]
+    assert "mnist 8, pca, seed 0: expected" in failures[0].failure
     assert "mnist 8, pca" in capsys.readouterr().err
     assert list(pd.read_csv(tmp_path / "x.csv").dataset) == ["digits"]
 
@@ -91,7 +105,7 @@ def test_a_failed_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, caps
 def test_a_process_that_dies_is_tried_again_then_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "_in_a_process", _die)
     failures = sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv", jobs=2)
-    assert failures == ["8, pca: its process was killed; is memory short?"]
+    assert [outcome.failure for outcome in failures] == ["8, pca: its process was killed; is memory short?"]
 
 
 def _die(*_):
@@ -103,8 +117,16 @@ def test_what_is_no_table_of_ours_is_refused(tmp_path):
     with pytest.raises(InputError, match="found other columns"):
         sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_text() == "a,b\n1,2\n"
+    (tmp_path / "z.csv").write_bytes(b"")
+    with pytest.raises(InputError, match="found something else"):
+        sweep([], tmp_path / "z.csv")
+    with pytest.raises(InputError, match="expected a CSV to write"):
+        sweep([], tmp_path)
+    with pytest.raises(InputError, match="at least one job"):
+        sweep([], tmp_path / "y.csv", jobs=0)
     with pytest.raises(InputError, match="expected backend"):
         sweep([], tmp_path / "y.csv", backend="dask")
+    assert not list(tmp_path.glob("*.runs"))
 
 
 def test_two_sweeps_do_not_write_to_one_table(tmp_path):
@@ -147,7 +169,7 @@ def cluster():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address, dask = f"tcp://127.0.0.1:{port}", [sys.executable, "-m"]
-    worker = [*dask, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker = [*dask, "distributed.cli.dask_worker", address, "--nthreads", "2", "--no-nanny", "--no-dashboard"]
     commands = [[*dask, "distributed.cli.dask_scheduler", "--port", str(port), "--no-dashboard"], worker, worker]
     children = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
     yield address, children[1:]

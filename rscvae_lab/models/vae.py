@@ -1,5 +1,6 @@
 """The VAE that recodes (Secs. 3.1 and 3.2): one encoder F, one decoder G, and a second pass through F."""
 
+from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.models.layers import decoder, encoder
 
 LOG_VAR_BOUND = 10.0
+_INITIALISING = Lock()  # layers draw from the process's one generator
 
 
 class Coding(NamedTuple):
@@ -44,7 +46,7 @@ class VAE(nn.Module):
     @classmethod
     def from_config(cls, config: Config, channels: int = 1) -> "VAE":
         """A freshly initialised network; the seed alone decides its weights, and no global generator moves."""
-        with torch.random.fork_rng(devices=[]):
+        with _INITIALISING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             return cls(channels, config.image_size, config.widths, config.latent)
 
