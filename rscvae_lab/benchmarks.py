@@ -25,6 +25,7 @@ from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine import Engine
 from rscvae_lab.evaluation import code, measure
 from rscvae_lab.files import make_folder, project_root, write_whole
+from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import commit
 from rscvae_lab.trainers import prepare
 
@@ -44,7 +45,7 @@ def bench(device: str = "auto", seconds: float = 2.0) -> dict[str, Any]:
     prepare(config)
     contestants = _contestants(config)
     for run in contestants.values():
-        run(0.0)  # compiled, allocated, warmed up
+        run(0.0)  # warmed up
     rounds = pd.DataFrame([{name: run(seconds) for name, run in contestants.items()} for _ in range(ROUNDS)])
     speeds = rounds.median()
     flops, peak = flops_per_image(config), gemm_peak(config)
@@ -134,20 +135,15 @@ def gemm_peak(config: Config, n: int = 2048) -> float:
 
 
 def _scoring_speed(config: Config) -> float:
-    model = Engine([config], [_no_images(config)]).stack.unstack()[0]
+    model = VAE.from_config(config).to(config.device, memory_format=torch.channels_last).eval()
     images = plain_loops.synthetic(2048, config.image_size)
     measure(model, images, config.js)
     return max(_timed(lambda: measure(model, images, config.js), len(images), config)(1.0) for _ in range(3))
 
 
-def _no_images(config: Config) -> OneClassSplit:
-    images = plain_loops.synthetic(config.batch_size, config.image_size)
-    return OneClassSplit(images, images[:0], images[:0], images[:0], *[torch.empty(0)] * 3)
-
-
 def _redraw_ms(config: Config) -> float:
-    """What a widget does at a change: one image through the network and its pictures drawn, in milliseconds."""
-    model = Engine([config], [_no_images(config)]).stack.unstack()[0].cpu()
+    """One image through the network and its pictures drawn, as a widget would at a change, in milliseconds."""
+    model = VAE.from_config(config).eval()
     image, times = plain_loops.synthetic(1, config.image_size), []
     for _ in range(3 + 2 * ROUNDS):
         start = time.perf_counter()

@@ -29,11 +29,10 @@ class PictureDataset(Dataset):
         return self.transform(Image.fromarray(self.arrays[index]))
 
 
-def from_loader(images: Tensor, config: Config, workers: int = 0) -> Iterator[Tensor]:
+def from_loader(images: Tensor, config: Config) -> Iterator[Tensor]:
     """Batches without end through Dataset and DataLoader."""
     dataset = PictureDataset(images, config.image_size)
-    loader = DataLoader(dataset, config.batch_size, shuffle=True, drop_last=True, num_workers=workers,
-                        persistent_workers=workers > 0)
+    loader = DataLoader(dataset, config.batch_size, shuffle=True, drop_last=True)
     while True:
         for batch in loader:
             yield batch.to(config.device)

@@ -35,6 +35,7 @@ STACK = 40  # models side by side on a GPU: the ten classes of a data set in fou
 _ATTEMPTS = 3  # at what makes its process die, for want of memory most likely
 _ONE_AT_A_TIME = threading.Lock()  # a Dask worker has many threads, torch's settings are the process's
 
+
 class Outcome(NamedTuple):
     """What came of a unit: its rows, or why there are none; `files` where it was trained on another machine."""
 

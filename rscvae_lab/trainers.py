@@ -151,8 +151,8 @@ class Training:
                              f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "
                              f"{config.learning_rate:g} in another folder")
         over_normal = {"recon": recon, "enc1": enc1, "enc2": enc2, "mut": mut, "consist": enc2 + mut}
-        measured = n_normal and {"recon", "enc1"} if config.mode == "vae" else over_normal.keys()
-        row = {name: total / n_normal if name in measured else None for name, total in over_normal.items()}
+        measured = ("recon", "enc1") if config.mode == "vae" else tuple(over_normal)
+        row = {name: total / n_normal if n_normal and name in measured else None for name, total in over_normal.items()}
         rate = learning_rate(config, epoch - 1 + (own - 1) / own)
         return {"epoch": epoch, "loss": loss / (n_normal + n_anomalous), **row,
                 "anomalous": anomalous / n_anomalous if n_anomalous else None, "learning_rate": rate}

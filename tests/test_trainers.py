@@ -151,7 +151,8 @@ def test_paper_scale_reports_the_epoch_of_lowest_rate(tmp_path):
 def test_divergence_is_said_in_words_and_leaves_no_result(tmp_path, monkeypatch):
     objective = losses.objective
     monkeypatch.setattr(losses, "objective", lambda *arguments: float("nan") * objective(*arguments))
-    with pytest.raises(InputError, match=r"training diverged in epoch 1: .* found nan; try a learning_rate below 0"):
+    message = r"training diverged in epoch 1: .* found nan; try a learning_rate below 0\.001 in another folder"
+    with pytest.raises(InputError, match=message):
         train(Config(epochs=2), tmp_path, progress=False)
     assert not (tmp_path / "metrics.json").exists()
 

@@ -1,0 +1,23 @@
+"""What `rscvae bench` makes of its measurements; the speeds themselves are no test's business."""
+
+import pandas as pd
+import pytest
+
+from rscvae_lab import benchmarks
+from rscvae_lab.config import Config
+
+
+def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
+    rounds = pd.DataFrame({"memory_loop": [10.0, 20.0, 40.0], "dataloader_loop": [5.0, 10.0, 20.0],
+                           "ours": [30.0, 20.0, 80.0], "stack_40": [10.0, 30.0, 20.0], "sweep": [40.0, 20.0, 80.0]})
+    ratios = benchmarks._ratios(rounds, flops=2.0, peak=600.0)
+    assert ratios == {"vs_memory_loop": 2.0, "vs_dataloader_loop": 4.0, "sweep_vs_memory_loop": 2.0,
+                      "vs_eager_gpu": None, "gemm_share": 0.1}
+    on_gpu = benchmarks._ratios(rounds.drop(columns="sweep"), flops=2.0, peak=600.0)
+    assert (on_gpu["vs_eager_gpu"], on_gpu["sweep_vs_memory_loop"]) == (1.0, None)
+
+
+def test_the_operations_of_an_image_grow_as_the_networks_area_does():
+    """Doubling every width of convolutions quadruples nearly all of the work."""
+    lesson, wide = (benchmarks.flops_per_image(Config(widths=widths)) for widths in ("lesson", "wide"))
+    assert wide / lesson == pytest.approx(4, rel=0.1)
