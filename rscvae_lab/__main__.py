@@ -219,7 +219,7 @@ def _data(chosen: argparse.Namespace) -> None:
 def _add_bench(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("bench", help="measure training, scoring and redrawing, side by side")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each contestant in each round")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each contestant in each round")
     parser.set_defaults(command=_bench)
 
 

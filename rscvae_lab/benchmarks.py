@@ -29,13 +29,13 @@ from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import commit
 from rscvae_lab.trainers import prepare
 
-ROUNDS = 5
+ROUNDS = 9
 STACKS = (10, 40)
 N_IMAGES = 5_265  # MNIST 8 without its held-out tenth
 _SOURCE_SIZE = 28
 
 
-def bench(device: str = "auto", seconds: float = 2.0) -> dict[str, Any]:
+def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     """Measures, and leaves `results/bench/<host>-<date>.json`.
 
     Args:

@@ -11,7 +11,7 @@ from rscvae_lab.categories import category_slug, known_dataset
 from rscvae_lab.errors import InputError
 from rscvae_lab.gaussians import DIVERGENCES
 
-RECIPE = 2  # raise it when a change of the code changes what an unchanged config trains
+RECIPE = 3  # raise it when a change of the code changes what an unchanged config trains
 
 VAE_MODES = ("vae", "o", "d", "e")
 WIDTHS = {"lesson": (16, 32, 64, 128), "wide": (32, 64, 128, 256)}

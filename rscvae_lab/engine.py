@@ -41,7 +41,7 @@ class Engine:
         self._shifting = any(config.mode == "d" for config in configs)
         recoding = [config.mode != "vae" for config in configs]
         self._recode = torch.tensor(recoding, device=device) if any(recoding) else False
-        self._sums = torch.zeros(len(configs), 8, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(len(configs), 2, 6, dtype=torch.float64, device=device)
         self._batch: Batch | None = None  # where every step finds its draws: a recorded step knows addresses, not names
         self._step: Callable[[], None] | None = None
 
@@ -50,12 +50,12 @@ class Engine:
         """Everything that a step changes and a later one needs."""
         return {"flat": self.stack.flat, "stats": self.stack.stats, **self.optimizer.state}
 
-    def run_epoch(self, epoch: int) -> list[list[float]]:
+    def run_epoch(self, epoch: int) -> list[list[list[float]]]:
         """Trains one epoch of each model. The host waits for the device once, at the end.
 
         Returns:
-            For each model the epoch's sums: loss, normal images, anomalous images, loss of the anomalous, and recon,
-            enc1, enc2, mut of the normal.
+            For each model the epoch's sums over its normal and over its anomalous images, in each the number of images,
+            and their loss, recon, enc1, enc2 and mut.
         """
         drawn = draw_epochs(self.configs, epoch, self.sizes)
         step = self._step or self._make_step(drawn)
@@ -100,14 +100,12 @@ class Engine:
         coding = self.stack.forward(x, noise, self._recode, active.squeeze(1))
         terms = losses.terms(x, coding, self.configs[0].js)
         loss = losses.objective(terms, y, self._weights)
-        self.optimizer.step(self.stack.gradient(loss.mean(1).sum()), rate, active)
-        self._sums += _sums(loss.detach(), terms, y) * active
+        self.optimizer.step(self.stack.gradient(loss, 1 / loss.shape[1]), rate, active)
+        self._sums += _sums(loss.detach(), terms, y) * active.unsqueeze(2)
 
 
 def _sums(loss: Tensor, terms: losses.Terms, y: Tensor) -> Tensor:
-    """What `run_epoch` returns, of one batch: (M, 8)."""
-    normal = (~y).to(loss.dtype)
-    nothing = torch.zeros_like(loss)
-    columns = [loss, normal, 1 - normal, loss * (1 - normal)]
-    columns += [(nothing if term is None else term.detach()) * normal for term in terms]
-    return torch.stack(columns, 1).double().sum(-1)
+    """What `run_epoch` returns, of one batch."""
+    measured = [loss, *(torch.zeros_like(loss) if term is None else term.detach() for term in terms)]
+    columns = torch.stack([torch.ones_like(loss), *measured], -1).double()  # (M, B, 6)
+    return torch.stack([~y, y], 1).double() @ columns

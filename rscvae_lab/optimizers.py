@@ -2,41 +2,34 @@
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 
 class RowwiseAdam:
-    """Adam (Kingma and Ba 2015, Alg. 1; `torch.optim.Adam` with its defaults) on the rows of a matrix.
+    """torch's fused Adam (Kingma and Ba 2015, Alg. 1) on each row of a matrix, with its defaults.
 
-    What torch's own lacks is a rate and a step count for each row, and rows that rest: with fewer images than others
-    a model of a stack has fewer steps in an epoch.
+    What `torch.optim.Adam` lacks is rows that rest: with fewer images than others a model of a stack has fewer steps
+    in an epoch. Its kernel can leave a row alone; that is meant for overflowing gradients (`found_inf`), and serves.
     """
-
-    BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
     def __init__(self, flat: Tensor):
         self.flat = flat  # (M, P)
         self.mean, self.square = torch.zeros_like(flat), torch.zeros_like(flat)
-        # in float64, for 1 - 0.999^t cancels
-        self.steps = torch.zeros(len(flat), 1, dtype=torch.float64, device=flat.device)
+        self.steps = torch.zeros(len(flat), device=flat.device)
 
     @torch.no_grad()
     def step(self, gradient: Tensor, rate: Tensor, active: Tensor) -> None:
         """flat -= rate m_hat / (sqrt(v_hat) + eps) in rows where `active` (M, 1); the others stay as they are.
 
         Args:
-            gradient: (M, P); used up as working memory.
+            gradient: (M, P).
             rate: (M, 1).
         """
-        self.steps += active
-        taken = self.steps.clamp(min=1)
-        moved, dtype = active.to(self.flat.dtype), self.flat.dtype
-        self.mean.lerp_(gradient, (1 - self.BETA1) * moved)
-        self.square.lerp_(gradient.square_(), (1 - self.BETA2) * moved)
-        # m_hat / (sqrt(v_hat) + eps) with both corrections taken out of the long vectors
-        root = (1 - self.BETA2**taken).sqrt()
-        denominator = torch.sqrt(self.square, out=gradient).add_((self.EPS * root).to(dtype))
-        direction = torch.div(self.mean, denominator, out=gradient)
-        self.flat.addcmul_(direction, (-rate * moved * root / (1 - self.BETA1**taken)).to(dtype))
+        resting = (~active).to(torch.float32)
+        columns = (self.flat, gradient, self.mean, self.square, self.steps, rate.squeeze(1), resting.squeeze(1))
+        for row, slope, mean, square, taken, own_rate, rests in zip(*columns):
+            adam([row], [slope], [mean], [square], [], [taken], fused=True, found_inf=rests, lr=own_rate,
+                 amsgrad=False, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, maximize=False)
 
     @property
     def state(self) -> dict[str, Tensor]:

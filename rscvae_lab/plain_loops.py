@@ -15,18 +15,19 @@ from rscvae_lab.models.vae import VAE
 
 
 class PictureDataset(Dataset):
-    """What `torchvision.datasets.MNIST` does for each image: array to picture, resize, picture to tensor."""
+    """`torchvision.datasets.MNIST` line by line, on pictures in memory: to a picture, resized, to a tensor; a label."""
 
     def __init__(self, images: Tensor, size: int):
         transforms = torchvision.transforms
-        self.arrays = images.squeeze(1).numpy()
+        self.data, self.targets = images.squeeze(1), torch.zeros(len(images), dtype=torch.long)
         self.transform = transforms.Compose([transforms.Resize(size), transforms.ToTensor()])
 
     def __len__(self) -> int:
-        return len(self.arrays)
+        return len(self.data)
 
-    def __getitem__(self, index: int) -> Tensor:
-        return self.transform(Image.fromarray(self.arrays[index]))
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, target = self.data[index], int(self.targets[index])
+        return self.transform(Image.fromarray(image.numpy())), target
 
 
 def from_loader(images: Tensor, config: Config) -> Iterator[Tensor]:
@@ -34,7 +35,7 @@ def from_loader(images: Tensor, config: Config) -> Iterator[Tensor]:
     dataset = PictureDataset(images, config.image_size)
     loader = DataLoader(dataset, config.batch_size, shuffle=True, drop_last=True)
     while True:
-        for batch in loader:
+        for batch, _ in loader:
             yield batch.to(config.device)
 
 

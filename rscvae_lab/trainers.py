@@ -142,10 +142,11 @@ class Training:
                 save_weights(self.folders[i] / runs.WEIGHTS, model)
             self.histories[i].append(row)
 
-    def _means(self, i: int, epoch: int, sums: list[float]) -> dict[str, float | None]:
+    def _means(self, i: int, epoch: int, sums: list[list[float]]) -> dict[str, float | None]:
         """An epoch's means: `loss` over all images, the terms over normal ones, `anomalous` over the others."""
         config, own = self.configs[i], steps_per_epoch(self.engine.sizes[i], self.config.batch_size)
-        loss, n_normal, n_anomalous, anomalous, recon, enc1, enc2, mut = sums
+        (n_normal, loss, recon, enc1, enc2, mut), (n_anomalous, anomalous, *_) = sums
+        loss += anomalous
         if not math.isfinite(loss):
             raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of {config.dataset} "
                              f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "

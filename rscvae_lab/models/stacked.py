@@ -35,9 +35,12 @@ class StackedVAE:
         self._n_cast = sum(parameter.numel() for parameter in models[0].parameters() if parameter.dim() > 1)
         cast = dtype != self.flat.dtype
         self._matrices = self.flat[:, : self._n_cast].to(dtype) if cast else None  # a working copy
+        # large tensors made anew every step would cost more than what is put into them
+        self._gradient = torch.empty_like(self.flat)
+        self._matrix_gradient = torch.empty_like(self._matrices) if cast else None
         self.batched = len(models) > 1 and device == "cuda" if batched is None else batched
-        rows = [slice(None)] if self.batched else range(len(models))
-        self._networks = [_Network(self, row, Batched if self.batched else Lone, dtype) for row in rows]
+        self._rows = [slice(None)] if self.batched else range(len(models))
+        self._networks = [_Network(self, row, Batched if self.batched else Lone, dtype) for row in self._rows]
 
     def unstack(self) -> list[VAE]:
         """M plain models with these weights and statistics, in eval mode, on the stack's device."""
@@ -73,20 +76,28 @@ class StackedVAE:
                    for network, *batch, pair in zip(self._networks, x, noise, momenta)]
         return Coding(*(None if parts[0] is None else torch.stack(parts) for parts in zip(*codings)))
 
-    def gradient(self, loss: Tensor) -> Tensor:
-        """d loss / d flat, (M, P), of a scalar that follows from the last `forward`."""
-        leaves = [leaf for network in self._networks for leaf in network.leaves.values()]
-        gradients, n = torch.autograd.grad(loss, leaves), len(leaves) // len(self._networks)
-        rows = [self._row(gradients[i : i + n]) for i in range(0, len(leaves), n)]
-        return rows[0] if self.batched else rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
+    def gradient(self, loss: Tensor, weight: float = 1.0) -> Tensor:
+        """d (weight sum of loss) / d flat, (M, P), for losses that follow from the last `forward`.
 
-    def _row(self, gradients: Sequence[Tensor]) -> Tensor:
-        """The gradients of a network's leaves as they lie in `flat`; a working copy is cast in one go."""
-        flat = [gradient.flatten(1) if self.batched else _memory_order(gradient).flatten() for gradient in gradients]
-        if self._matrices is not None:
-            n = sum(part.dtype == self._matrices.dtype for part in flat)
-            flat = [torch.cat(flat[:n], -1).to(self.flat.dtype), *flat[n:]]
-        return torch.cat(flat, -1)
+        The next call overwrites what is returned.
+        """
+        leaves = [leaf for network in self._networks for leaf in network.leaves.values()]
+        gradients = torch.autograd.grad(loss, leaves, torch.full_like(loss, weight))
+        n = len(leaves) // len(self._networks)
+        for i, row in enumerate(self._rows):
+            self._gather(gradients[i * n : (i + 1) * n], row)
+        return self._gradient
+
+    def _gather(self, gradients: Sequence[Tensor], row: int | slice) -> None:
+        """Puts a network's gradients where `flat` has its parameters; those of the working copy are cast at once."""
+        flat = [gradient.flatten(int(self.batched)) for gradient in gradients]
+        n_vectors = sum(gradient.dim() < 2 + self.batched for gradient in gradients)
+        matrices, vectors = self._gradient[row].tensor_split([self._n_cast], -1)
+        if self._matrices is None:
+            torch.cat(flat[:-n_vectors], -1, out=matrices)
+        else:
+            matrices.copy_(torch.cat(flat[:-n_vectors], -1, out=self._matrix_gradient[row]))
+        torch.cat(flat[-n_vectors:], -1, out=vectors)
 
 
 class _Network:
@@ -158,8 +169,7 @@ def _leaves(stack: StackedVAE, row: int | slice) -> Iterator[tuple[str, Tensor]]
         n = sum(len(shape) > 1 for shape in pieces.values())
         parts[:n] = stack._matrices[row].split(sizes[:n], -1)
     for (name, shape), part in zip(pieces.items(), parts):
-        view = part.view(*part.shape[:-1], *shape)
-        yield name, (view.permute(0, 3, 1, 2) if view.dim() == 4 else view).detach().requires_grad_()
+        yield name, part.view(*part.shape[:-1], *shape).detach().requires_grad_()
 
 
 def _memory_order(parameter: Tensor) -> Tensor:
