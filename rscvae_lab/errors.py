@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class NotebookFailed(Exception):
     """A notebook's cell failed for a reason that is no user's mistake; the message says where to look."""
+
+
+class TrainingStopped(Exception):
+    """A training ended early because whoever watched it said so; its state is saved, and `resume` goes on with it."""

@@ -18,13 +18,13 @@ METHOD_COLOURS = {"pca": "#718096", "vae": "#805ad5", "recode_vae": "#b794f4", "
 METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d",
                 "e": "RSC-VAE_e"}
 
-_STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
           "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
     """A figure that pyplot forgets at once, so that a notebook shows it exactly once."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **kwargs)
     plt.close(figure)
     return figure, axes

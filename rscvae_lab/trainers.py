@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,18 @@ from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine import Engine
 from rscvae_lab.epochs import learning_rate, steps_per_epoch
-from rscvae_lab.errors import InputError
+from rscvae_lab.errors import InputError, TrainingStopped
 from rscvae_lab.evaluation import aurocs_of
 from rscvae_lab.files import runs_root
 
 SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # at most this much training, and the epoch in hand, is lost to a kill
+Watch = Callable[["Training"], bool]
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p", "shifts", "anomaly_base",
              "lambda_consist", "beta", "consist_on_anomaly")  # in these the models of a stack may differ
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False) -> runs.Run:
+          wait: bool = False, watch: Watch | None = None) -> runs.Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
@@ -35,20 +36,22 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
             the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
         wait: where another process is training in the folder, for it to end; otherwise that is refused.
+        watch: called after every epoch; False ends the training there.
 
     Raises:
         InputError: the folder holds another config's run, the data set is not there, training diverged.
+        TrainingStopped: `watch` said so; the run can be resumed.
     """
     finished = runs.find(out, config, resume)
     if finished:
         return finished
     if config.mode not in VAE_MODES:
         return _fit_baseline(config, out)
-    return train_stack([config], [out], progress=progress, wait=wait)[0]
+    return train_stack([config], [out], progress=progress, wait=wait, watch=watch)[0]
 
 
 def train_stack(configs: Sequence[Config], outs: Sequence[str | Path], *, progress: bool | None = True,
-                wait: bool = False) -> list[runs.Run]:
+                wait: bool = False, watch: Watch | None = None) -> list[runs.Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
     A stack that was stopped goes on from the state in the first folder; finished runs in it stay as they are.
@@ -67,7 +70,7 @@ def train_stack(configs: Sequence[Config], outs: Sequence[str | Path], *, progre
             return found  # by the process that was waited for
         folders = [runs.begin(out, config) for config, out in zip(configs, outs)]
         training = Training(configs, folders, splits)
-        histories = training.run(progress)
+        histories = training.run(progress, watch)
         finished = [runs.finish(*parts) for parts in zip(folders, configs, splits, histories)]
         training.state_path.unlink(missing_ok=True)
     return finished
@@ -109,15 +112,18 @@ class Training:
         if self.state_path.is_file():
             self._restore()
 
-    def run(self, progress: bool | None = None) -> list[list[dict[str, Any]]]:
+    def run(self, progress: bool | None = None, watch: Watch | None = None) -> list[list[dict[str, Any]]]:
         """Trains the epochs that are left; returns the rows of history.csv of each model's whole run."""
         done, saved = len(self.histories[0]), time.monotonic()
         with self._bar(done, progress) as bar:
             for epoch in range(done + 1, self.config.epochs + 1):
                 self._one_epoch(epoch)
-                if time.monotonic() - saved > SAVE_SECONDS[self.config.device]:
+                stopped = watch is not None and not watch(self)
+                if stopped or time.monotonic() - saved > SAVE_SECONDS[self.config.device]:
                     self._save()
                     saved = time.monotonic()
+                if stopped and epoch < self.config.epochs:
+                    raise TrainingStopped(f"stopped after epoch {epoch} of {self.config.epochs}; the run can go on")
                 bar.set_postfix(loss=f"{self.histories[0][-1]['loss']:.1f}", refresh=False)
                 bar.update()
         return self.histories

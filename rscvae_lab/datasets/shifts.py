@@ -7,6 +7,7 @@ none composes to the identity: they give the two flips, the two diagonal reflect
 
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 H_FLIP, V_FLIP, ROTATE_90 = range(3)
 
@@ -42,3 +43,28 @@ def draw_shifts(n: int, p: float, generator: torch.Generator, shifts: str = "pap
     """
     y = torch.rand(n, 1, generator=generator, device=generator.device) < p
     return draw_operations(n, generator, shifts) & y
+
+
+def rotated(images: Tensor, degrees: Tensor) -> Tensor:
+    """Images turned counter-clockwise about their centre, bilinearly, black where nothing was.
+
+    Args:
+        images: uint8, (N, C, S, S).
+        degrees: (N,).
+
+    Returns:
+        uint8, (N, C, S, S); multiples of 360 leave an image as it is.
+    """
+    angle = torch.deg2rad(degrees.double())
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    turn = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
+    grid = affine_grid(turn, list(images.shape), align_corners=False)
+    turned = grid_sample(images.double(), grid, mode="bilinear", align_corners=False)
+    return turned.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def cut_out(images: Tensor, size: int, top: int, left: int) -> Tensor:
+    """Images (..., S, S) with a black square of `size` pixels, its corner at (top, left), clipped at the border."""
+    cut = images.clone()
+    cut[..., top : top + size, left : left + size] = 0
+    return cut

@@ -1,0 +1,31 @@
+"""A picture that says where it was clicked; `ipywidgets.Image` cannot."""
+
+import anywidget
+import traitlets
+
+
+class ClickablePicture(anywidget.AnyWidget):
+    """A PNG in `value`; a click puts `point`: the place as shares of width and height, from the top left corner."""
+
+    value = traitlets.Bytes().tag(sync=True)
+    point = traitlets.List(traitlets.Float(), allow_none=True, default_value=None).tag(sync=True)
+    _esm = """
+    function render({ model, el }) {
+      const picture = document.createElement("img");
+      picture.alt = "a map of codes; click a point";
+      picture.style.cssText = "cursor: crosshair; max-width: 100%; display: block";
+      const show = () => {
+        const old = picture.src;
+        picture.src = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
+        if (old) URL.revokeObjectURL(old);
+      };
+      picture.addEventListener("click", (event) => {
+        model.set("point", [event.offsetX / picture.clientWidth, event.offsetY / picture.clientHeight]);
+        model.save_changes();
+      });
+      model.on("change:value", show);
+      show();
+      el.appendChild(picture);
+    }
+    export default { render };
+    """

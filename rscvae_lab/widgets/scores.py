@@ -1,0 +1,45 @@
+"""The alpha slider: Eq. 15 from reconstruction alone to recoding alone, by both normalisers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from rscvae_lab import panels, scoring
+from rscvae_lab.runs import NORMALISER_NAMES, Run
+from rscvae_lab.widgets.base import Panel, slider
+
+ALPHAS = np.linspace(0, 1, 41)
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """The scores of a run's test images at any alpha, with both kinds of means."""
+
+    labels: np.ndarray
+    l_recon: np.ndarray
+    l_mut: np.ndarray
+    means: dict[str, scoring.Normalisers]
+    curves: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, run: Run) -> "Mixtures":
+        """Raises InputError where the run's test set lacks a label."""
+        labels, l_recon, l_mut = (run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut"))
+        means = {"held-out normals": scoring.Normalisers(*(run.metrics[name] for name in NORMALISER_NAMES)),
+                 "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}
+        curves = {name: np.array([scoring.auroc(labels, scoring.novelty_score(l_recon, l_mut, mean, alpha))
+                                  for alpha in ALPHAS]) for name, mean in means.items()}
+        return cls(labels, l_recon, l_mut, means, curves)
+
+    def at(self, alpha: float) -> tuple[Figure, str]:
+        """The figure at one alpha, and its two AUROCs in words."""
+        scores = {name: scoring.novelty_score(self.l_recon, self.l_mut, mean, alpha)
+                  for name, mean in self.means.items()}
+        found = ", ".join(f"{scoring.auroc(self.labels, score):.3f} by {name}" for name, score in scores.items())
+        return panels.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores), f"α = {alpha:.2f}: AUROC {found}"
+
+
+def alpha_explorer(run: Run) -> Panel:
+    """A slider over alpha for a finished run."""
+    return Panel(Mixtures.of(run).at, {"alpha": slider("α", scoring.ALPHA, 0.0, 1.0, 0.025)})

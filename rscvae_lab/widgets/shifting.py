@@ -1,0 +1,74 @@
+"""The shift playground: which distortions make a pseudo-anomaly of a class, and which leave it looking normal."""
+
+from dataclasses import dataclass
+
+import ipywidgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from rscvae_lab import panels
+from rscvae_lab.datasets.shifts import apply_operations, cut_out
+from rscvae_lab.regions import NORMAL_PERCENTILE, distance
+from rscvae_lab.widgets.base import Panel, dropdown, slider
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Referee:
+    """Says whether a picture still looks like its class, from pixels alone, without any trained model: its distance to
+    the nearest of one half of the class's images is no larger than for 95 % of the other half."""
+
+    known: np.ndarray  # (N, pixels) in [0, 1]
+    farthest: float
+
+    @classmethod
+    def of(cls, images: Tensor, most: int = 1000) -> "Referee":
+        """`images` of one class, uint8 (N, C, S, S), at least two; of many the first `most`."""
+        pixels = _pixels(images[:most])
+        known, others = pixels[::2], pixels[1::2]
+        return cls(known, float(np.percentile(distance(others, known), NORMAL_PERCENTILE)))
+
+    def looks_normal(self, images: Tensor) -> np.ndarray:
+        """bool (N,)."""
+        return distance(_pixels(images), self.known) <= self.farthest
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    return images.flatten(1).numpy().astype(np.float32) / 255
+
+
+def shifted(images: Tensor, h_flip: bool, v_flip: bool, rotate: bool, cutout: int) -> Tensor:
+    """Images (N, C, S, S) under the chosen operations, and a black square of `cutout` pixels in the middle."""
+    chosen = torch.tensor([[h_flip, v_flip, rotate]]).expand(len(images), -1)
+    corner = (images.shape[-1] - cutout) // 2
+    return cut_out(apply_operations(images, chosen), cutout, corner, corner)
+
+
+def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
+    """Choose a class and what is done to its images.
+
+    Args:
+        classes: name -> training images of the class, for the referee, and test images to distort; uint8 (N, C, S, S).
+    """
+    referees: dict[str, Referee] = {}
+
+    def draw(name: str, **operations: bool | int) -> tuple[Figure, str]:
+        known, images = classes[name]
+        referees.setdefault(name, Referee.of(known))
+        distorted = shifted(images, **operations)
+        before, after = (referees[name].looks_normal(group) for group in (images, distorted))
+        notes = ["normal" if normal else "anomaly" for normal in after[:SHOWN]]
+        rows = {"test image": images[:SHOWN].numpy(), "distorted": distorted[:SHOWN].numpy()}
+        return panels.picture_table(rows, notes), (
+            f"class {name}: <b>{after.mean():.0%}</b> of {len(images)} test images still look like their class after "
+            f"this ({before.mean():.0%} before it)")
+
+    size = next(iter(classes.values()))[0].shape[-1]
+    texts = {"h_flip": "flip left-right", "v_flip": "flip up-down", "rotate": "quarter turn"}
+    boxes = {operation: ipywidgets.Checkbox(False, description=text, indent=False, layout={"width": "max-content"})
+             for operation, text in texts.items()}
+    return Panel(draw, {"name": dropdown("class", list(classes)), **boxes,
+                        "cutout": slider("cut-out (pixels)", 0, 0, size, 1)})

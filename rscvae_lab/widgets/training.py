@@ -1,0 +1,97 @@
+"""Live training: curves and reconstructions that grow, and a stop button that leaves a run to go on with."""
+
+import threading
+import time
+from pathlib import Path
+
+import ipywidgets
+import pandas as pd
+from torch import Tensor
+
+from rscvae_lab import NOVEL, panels
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
+from rscvae_lab.errors import TrainingStopped
+from rscvae_lab.evaluation import code
+from rscvae_lab.files import runs_root
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs import HISTORY_NAMES, Run
+from rscvae_lab.trainers import Training, train
+from rscvae_lab.widgets.base import _Errors, png
+
+REDRAW_SECONDS = 0.4  # drawing takes its time from training
+
+
+class LiveTraining(ipywidgets.VBox):
+    """Buttons *train* and *stop*, a progress bar, and a figure of the training so far.
+
+    Training runs in a thread beside the kernel's own, so that the buttons work meanwhile. After a stop, *train* goes on
+    where it was, as `rscvae train --resume` on the same folder would; the result is the same to the byte.
+
+    Attributes:
+        folder: where the run is left; run: the finished run, or None.
+    """
+
+    def __init__(self, config: Config, folder: str | Path | None = None):
+        self.config, self.folder = config, Path(folder or runs_root() / "live" / config.config_hash)
+        self.run: Run | None = None
+        self._stopping, self._thread, self._drawn = threading.Event(), threading.Thread(), 0.0
+        self.train_button = ipywidgets.Button(description="train", button_style="primary")
+        self.stop_button = ipywidgets.Button(description="stop", disabled=True)
+        self.bar = ipywidgets.IntProgress(0, max=config.epochs, description="epochs")
+        self.picture = ipywidgets.Image(format="png", layout={"align_self": "flex-start"})
+        self.text, self.error = ipywidgets.HTML(f"ready; the run will be in {self.folder.name}"), ipywidgets.HTML()
+        self.train_button.on_click(lambda button: self.start())
+        self.stop_button.on_click(lambda button: self.stop())
+        buttons = ipywidgets.HBox([self.train_button, self.stop_button, self.bar])
+        super().__init__([buttons, self.error, self.text, self.picture])
+
+    def start(self) -> None:
+        """Begins, or goes on; returns at once."""
+        if self._thread.is_alive():
+            return
+        self._stopping.clear()
+        self.train_button.disabled, self.stop_button.disabled = True, False
+        self._thread = threading.Thread(target=self._train, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Asks for an end after the epoch in hand; its state is saved."""
+        self._stopping.set()
+        self.text.value = "stopping after this epoch"
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until the training has ended or was stopped."""
+        self._thread.join(seconds)
+
+    def _train(self) -> None:
+        with _Errors(self.error):
+            self.text.value, images = "training", _examples(self.config)
+            try:
+                self.run = train(self.config, self.folder, resume=True, progress=False,
+                                 watch=lambda training: self._watch(training, images))
+            except TrainingStopped as stopped:
+                self.text.value = str(stopped)
+            else:
+                self._draw(self.run.history, self.run.model, images)
+                self.text.value = f"finished: AUROC {self.run.metrics['auroc'] or float('nan'):.3f}"
+        self.train_button.disabled, self.stop_button.disabled = self.run is not None, True
+
+    def _watch(self, training: Training, images: Tensor) -> bool:
+        """After every epoch: draws where it is time to; False ends the training."""
+        history = pd.DataFrame(training.histories[0], columns=HISTORY_NAMES)
+        if time.monotonic() - self._drawn > REDRAW_SECONDS or self._stopping.is_set():
+            self._draw(history, training.engine.stack.unstack()[0], images)
+        return not self._stopping.is_set()
+
+    def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
+        pictures = {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
+        self.picture.value = png(panels.live(history, self.config.epochs, pictures, self.config.mode))
+        self.bar.value, self._drawn = len(history), time.monotonic()
+
+
+def _examples(config: Config, n: int = 3) -> Tensor:
+    """Normal test images, then novel ones."""
+    split = load_split(config)
+    novel = split.test_labels == NOVEL
+    return split.test[[*(~novel).nonzero().flatten()[:n].tolist(), *novel.nonzero().flatten()[:n].tolist()]]

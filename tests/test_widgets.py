@@ -1,0 +1,189 @@
+"""Widgets without a browser: values in, pictures and numbers out; what goes wrong is shown."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rscvae_lab import widgets
+from rscvae_lab.atlas import Atlas
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
+from rscvae_lab.errors import InputError
+from rscvae_lab.panels import canvas
+from rscvae_lab.runs import Run
+from rscvae_lab.surveys import Survey, region_table
+from rscvae_lab.trainers import train
+from rscvae_lab.widgets.base import slider
+
+
+@pytest.fixture(scope="module")
+def survey(short_run):
+    return Survey.of(short_run)
+
+
+def is_drawn(panel) -> bool:
+    return not panel.error.value and Image.open(io.BytesIO(panel.picture.value)).size[0] > 400
+
+
+def test_every_control_redraws(survey, short_run):
+    train_images, test_images = survey.split.train, survey.split.test[survey.split.test_labels == 0]
+    panels = {
+        "angle": (widgets.rotation_explorer(survey), 90), "mean": (widgets.gaussian_explorer(), 2.0),
+        "alpha": (widgets.alpha_explorer(short_run), 0.1), "epoch": (widgets.run_chooser([short_run]), 3),
+        "h_flip": (widgets.shift_playground({"8": (train_images, test_images)}), True),
+    }
+    for name, (panel, value) in panels.items():
+        before, text = panel.picture.value, panel.text.value
+        panel.controls[name].value = value
+        assert is_drawn(panel), panel.error.value
+        assert panel.picture.value != before, name
+        assert panel.text.value != text, name
+
+
+def test_a_mistake_in_a_callback_is_shown_and_the_picture_stays():
+    def draw(x):
+        if x == 2:
+            raise InputError("expected <luck>, found 2")
+        return canvas(5, 2), str(x)
+
+    panel = widgets.Panel(draw, {"x": slider("x", 1, 0, 3, 1)})
+    before = panel.picture.value
+    panel.controls["x"].value = 2
+    assert "InputError:</b> expected &lt;luck&gt;, found 2" in panel.error.value
+    assert panel.picture.value == before
+    panel.controls["x"].value = 3
+    assert not panel.error.value
+    assert panel.text.value == "3"
+
+
+def test_rotation_starts_and_ends_at_the_image_itself(survey):
+    image = survey.split.test[survey.split.test_labels == 0][0]
+    turning = widgets.Turning.of(survey, image)
+    measured = turning.examined.frame
+    own = survey.examine(image.unsqueeze(0)).frame.iloc[0]
+    for at in (0, -1):
+        assert measured.l_enc1.iloc[at] == pytest.approx(own.l_enc1, rel=1e-5)
+        assert measured.novelty_score.iloc[at] == pytest.approx(own.novelty_score, rel=1e-5)
+    assert torch.equal(turning.images[18], image.rot90(1, (-2, -1)))
+
+
+def test_divergences_are_the_closed_forms():
+    found = widgets.gaussians.divergences(1.0, 1.0, 1)
+    assert found["bhattacharyya"] == pytest.approx(0.125)
+    assert found["quadrature"] == pytest.approx(0.111421, abs=1e-5)
+    assert found["Monte Carlo (the truth)"] == pytest.approx(0.111421, abs=0.01)
+    assert widgets.gaussians.divergences(1.0, 1.0, 64)["bhattacharyya"] == pytest.approx(8.0)
+    far = widgets.gaussians.divergences(3.0, 1.0, 64)
+    assert far["Monte Carlo (the truth)"] == pytest.approx(math.log(2), abs=1e-3)
+
+
+def test_alpha_ends_are_the_two_terms_alone(short_run):
+    mixtures = widgets.Mixtures.of(short_run)
+    for curve in mixtures.curves.values():
+        assert curve[0] == pytest.approx(short_run.metrics["auroc_recon"])
+        assert curve[-1] == pytest.approx(short_run.metrics["auroc_mut"])
+    assert mixtures.curves["the test set (paper)"][20] == pytest.approx(short_run.metrics["auroc"])
+    assert mixtures.curves["held-out normals"][20] == pytest.approx(short_run.metrics["auroc_heldout_norm"])
+
+
+def test_the_referee_knows_its_class_and_sees_a_quarter_turn():
+    ones = load_split(Config(category="1", mode="pca"))
+    referee = widgets.Referee.of(ones.train)
+    normal = ones.test[ones.test_labels == 0]
+    assert referee.looks_normal(normal).mean() > 0.7
+    assert referee.looks_normal(widgets.shifted(normal, False, False, True, 0)).mean() < 0.1
+    assert torch.equal(widgets.shifted(normal, False, False, False, 0), normal)
+    assert (widgets.shifted(normal, False, False, False, 32) == 0).all()
+
+
+def test_a_click_chooses_the_nearest_point(survey):
+    explorer = widgets.DeviationExplorer({"o": Atlas.of(survey, most=30)})
+    assert is_drawn(explorer)
+    for chosen in (3, 40, 70):
+        x, y = explorer._places[0, chosen]
+        explorer.picture.point = [float(x), float(1 - y)]
+        nearest = explorer.controls["chosen"].value
+        assert np.allclose(explorer._places[0, nearest], explorer._places[0, chosen])
+        assert f"image {nearest}: " in explorer.text.value
+    for colour in widgets.deviation.COLOURINGS:
+        explorer.controls["colour"].value = colour
+        assert is_drawn(explorer), explorer.error.value
+
+
+def test_an_atlas_places_its_own_images_where_they_lie(survey):
+    atlas = Atlas.of(survey, most=30)
+    assert (atlas.frame.groupby("group").size() == 30).all()
+    places, examined = atlas.place(atlas.images[:10])
+    assert examined.frame.l_recon.to_numpy() == pytest.approx(atlas.frame.l_recon[:10].to_numpy(), rel=1e-5)
+    spread = atlas.map.points.std()
+    assert np.median(np.linalg.norm(places - atlas.map.points[:10], axis=1)) < spread
+
+
+def test_the_region_table_counts_every_image_once(survey, short_run):
+    row = region_table({"o": survey}).loc["o"]
+    for group in ("normal", "novel"):
+        assert sum(row[f"{group}_in_{region}"] for region in ("normal", "anomalous", "unknown")) == pytest.approx(1)
+    assert row.case_1 == pytest.approx(row.novel_in_normal)
+    assert row.case_2 + row.case_3 == pytest.approx(row.novel_in_anomalous)
+    assert row.deviated == row.semantic_deviation_rate == pytest.approx(row.novel_in_unknown)
+    novel = short_run.scores.query("label == 1")
+    assert row.semantic_deviation_rate == pytest.approx((novel.l_enc1 < row.border_nats).mean())
+
+
+def test_examined_images_are_measured_as_the_run_measured_them(survey, short_run):
+    frame = survey.test.frame
+    for name in ("l_recon", "l_mut", "l_enc1", "novelty_score"):
+        assert frame[name].to_numpy() == pytest.approx(short_run.scores[name].to_numpy(), rel=1e-4)
+
+
+def test_a_chooser_offers_what_is_there(short_run, tmp_path):
+    other = train(Config(category="3", mode="vae", epochs=2), tmp_path, progress=False)
+    chooser = widgets.run_chooser([short_run, other])
+    assert chooser.controls["category"].options == ("3", "8")
+    chooser.controls["category"].value = "8"
+    assert chooser.run is short_run
+    assert chooser.controls["mode"].options == ("o",)
+    assert chooser.controls["epoch"].value == short_run.config.epochs
+    with pytest.raises(InputError, match="found none"):
+        widgets.run_chooser([])
+
+
+def test_live_training_stops_and_goes_on_to_the_same_bytes(tmp_path):
+    config = Config(category="3", epochs=12)
+    live = widgets.LiveTraining(config, tmp_path / "live")
+    watch = live._watch
+
+    def stop_in_the_third(training, images):
+        if len(training.histories[0]) == 3:
+            live.stop()
+        return watch(training, images)
+
+    live._watch = stop_in_the_third
+    live.start()
+    live.wait(60)
+    assert "stopped after epoch 3 of 12" in live.text.value
+    assert live.bar.value == 3
+    assert not live.train_button.disabled
+    assert not (tmp_path / "live" / "metrics.json").exists()
+    live._watch = watch
+    live.start()
+    live.wait(60)
+    assert not live.error.value
+    assert live.text.value.startswith("finished: AUROC 0.")
+    straight = train(config, tmp_path / "straight", progress=False)
+    found, expected = ((run.folder / "weights.safetensors").read_bytes() for run in (Run.load(live.folder), straight))
+    assert found == expected
+
+
+def test_live_training_shows_what_went_wrong(tmp_path):
+    live = widgets.LiveTraining(Config(dataset="mnist", epochs=1), tmp_path)
+    live._watch = lambda *_: 1 / 0
+    live.config = Config(epochs=1)
+    live.start()
+    live.wait(60)
+    assert "ZeroDivisionError" in live.error.value
+    assert not live.train_button.disabled
