@@ -49,17 +49,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_rerun(commands)
     _add_run(commands)
+    _add_regions(commands)
     _add_notebooks(commands)
     _add_data(commands)
     _add_bench(commands)
     return parser
 
 
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
+def _add_training_options(parser: argparse.ArgumentParser, seed: bool = True) -> None:
     parser.add_argument("--dataset", default="digits", help="digits (default), mnist or fashion_mnist")
     parser.add_argument("--category", default="8", help="the normal class: number, name or slug")
     parser.add_argument("--epochs", type=int, help="default: 60 on digits, 10 elsewhere, 500 at paper scale")
-    parser.add_argument("--seed", type=int, default=0)
+    if seed:
+        parser.add_argument("--seed", type=int, default=0)
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
@@ -185,6 +187,21 @@ def _run(chosen: argparse.Namespace) -> None:
     print(f"finished: look at {folder / 'index.html'}")
 
 
+def _add_regions(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("regions", help="where images fall in the latent regions, by mode, as a table")
+    _add_training_options(parser, seed=False)
+    parser.add_argument("--seeds", default="0", help="for example 0,1,2")
+    parser.add_argument("--out", required=True, help="the CSV to write")
+    parser.set_defaults(command=_regions)
+
+
+def _regions(chosen: argparse.Namespace) -> None:
+    from rscvae_lab.reports import write_regions
+    from rscvae_lab.sweeps import parse_seeds
+
+    print(write_regions(chosen.dataset, chosen.category, chosen.epochs, parse_seeds(chosen.seeds), chosen.out))
+
+
 def _add_notebooks(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("notebooks", help="regenerate every notebook's stored outputs from one clean run")
     parser.set_defaults(command=_notebooks)
@@ -212,8 +229,7 @@ def _data(chosen: argparse.Namespace) -> None:
         return
     if not chosen.dataset:
         raise InputError(f"rscvae data {chosen.action} expects a data set; `rscvae data list` names them")
-    work = datasets.fetch if chosen.action == "fetch" else datasets.verify
-    print(work(known_dataset(chosen.dataset)))
+    print(getattr(datasets, chosen.action)(known_dataset(chosen.dataset)))
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pandas as pd
 from nbconvert.filters import markdown2html
 
-from rscvae_lab.config import Config
+from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.files import make_folder, runs_root, write_whole
 from rscvae_lab.reruns import notebooks_folder, rerun
 from rscvae_lab.runs import ROW_NAMES
+from rscvae_lab.surveys import Survey, region_table
 from rscvae_lab.trainers import trained
 
 MAIN_LINE = {  # notebook -> its parameter that takes the category
@@ -76,6 +78,37 @@ def results(config: Config) -> pd.DataFrame:
     settings = {"dataset": config.dataset, "category": config.category, "epochs": config.epochs, "seed": config.seed}
     rows = [row for mode in METHODS for row in trained(Config(mode=mode, **settings)).result_rows()]
     return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # the floor has none
+
+
+def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int]) -> pd.DataFrame:
+    """The region table of modes vae, o, d and e for each seed, with what reproduces it; trains what the store lacks.
+
+    Raises:
+        InputError: unknown data set or category, or the data set is not there.
+    """
+    tables = []
+    for seed in seeds:
+        settings = {"dataset": dataset, "category": category, "epochs": epochs, "seed": seed}
+        surveys = {mode: Survey.of(trained(Config(mode=mode, **settings))) for mode in VAE_MODES}
+        runs = [survey.run for survey in surveys.values()]
+        known = pd.DataFrame({"dataset": [run.config.dataset for run in runs], "category": runs[0].config.category,
+                              "seed": seed, "epochs": runs[0].config.epochs,
+                              "config_hash": [run.config.config_hash for run in runs],
+                              "auroc": [run.metrics["auroc"] for run in runs],
+                              "commit": [run.metrics["commit"] for run in runs]})
+        tables.append(pd.concat([known, region_table(surveys).reset_index()], axis=1))
+    return pd.concat(tables, ignore_index=True)
+
+
+def write_regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int], out: str | Path) -> str:
+    """Writes the table of `regions` as CSV; returns what it says in a line."""
+    out = Path(out).expanduser().resolve()
+    make_folder(out.parent)
+    table = regions(dataset, category, epochs, seeds)
+    write_whole(out, table.round(4).to_csv(index=False))
+    rates = table.groupby("method", sort=False).semantic_deviation_rate.mean()
+    said = ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items())
+    return f"finished: {out}\nsemantic-deviation rate: {said}"
 
 
 def glance(config: Config, notebooks: list[Path]) -> str:

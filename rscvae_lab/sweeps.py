@@ -57,15 +57,20 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     taken = settings.keys() & {"dataset", "category", "mode", "seed", "stack"}
     if taken:
         raise InputError(f"a sweep varies {min(taken)} itself: expected other settings, found {min(taken)} among them")
-    try:
-        numbers = [int(seed) for seed in _listed(seeds)]
-    except ValueError:
-        raise InputError(f"seeds expects integers such as 0,1,2, found {seeds!r}") from None
+    numbers = parse_seeds(seeds)
     settings = {"threads": 1} | settings  # processes share cores better than threads do
     chosen = product(numbers, category_list(dataset, categories), _listed(methods))
     configs = list(dict.fromkeys(Config(dataset=dataset, category=name, mode=method, seed=seed, **settings)
                                  for seed, name, method in chosen))
     return _stacked(configs, stack) if configs[0].device == "cuda" else [(config,) for config in configs]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from text such as 0,1,2. Raises InputError for anything else."""
+    try:
+        return [int(seed) for seed in _listed(text)]
+    except ValueError:
+        raise InputError(f"seeds expects integers such as 0,1,2, found {text!r}") from None
 
 
 def _listed(text: str) -> list[str]:
