@@ -1,6 +1,7 @@
 """The figures behind the widgets: arrays and frames in, a figure out, drawn anew at every change, so drawn plainly."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import matplotlib as mpl
 import numpy as np
@@ -10,18 +11,34 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR, STYLE, TRAIN_COLOUR
+from rscvae_lab.plots import (
+    METHOD_COLOURS,
+    METHOD_NAMES,
+    NORMAL_COLOUR,
+    NOVEL_COLOUR,
+    STYLE,
+    TRAIN_COLOUR,
+    region_plane,
+)
 
-REGION_COLOURS = {"normal": "#bee3f8", "anomalous": "#feebc8", "unknown": "#e2e8f0"}
 POINT_COLOURS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
           "markeredgewidth": 1.8}
 
 
-def canvas(width: float, height: float) -> Figure:
-    """An empty figure in the house style, unknown to pyplot: a notebook shows it once, and a thread may draw it."""
+class Canvas(Figure):
+    """A figure that pyplot knows nothing of: a thread may draw it, and a notebook shows it whatever its backend."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def canvas(width: float, height: float) -> Canvas:
+    """An empty figure in the house style, in inches."""
     with mpl.rc_context(STYLE):
-        return Figure((width, height))
+        return Canvas((width, height))
 
 
 def axes(figure: Figure, *place: float) -> Axes:
@@ -38,27 +55,6 @@ def show_picture(axis: Axes, image: np.ndarray, title: str) -> None:
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=9.5)
     axis.spines[:].set_visible(False)
-
-
-def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, farthest: float, top: tuple[float, float],
-                 most: int = 400) -> None:
-    """The plane of the regions: distance across, information up, the three regions shaded, test images as points.
-
-    `frame` has `label`, `distance` and `l_enc1`; of more than `most` images of a label the first are drawn.
-    """
-    right, up = top
-    axis.axhspan(0, least_information, color=REGION_COLOURS["unknown"], zorder=0)
-    axis.fill_between([0, farthest], least_information, up, color=REGION_COLOURS["normal"], linewidth=0, zorder=0)
-    axis.fill_between([farthest, right], least_information, up, color=REGION_COLOURS["anomalous"], linewidth=0,
-                      zorder=0)
-    for label, name, colour in ((NOVEL, "novel", NOVEL_COLOUR), (NORMAL, "normal", NORMAL_COLOUR)):
-        shown = frame[frame.label == label].iloc[:most]
-        axis.plot(shown.distance, shown.l_enc1, ".", markersize=4, alpha=0.6, color=colour, label=f"test, {name}")
-    for x, y, name, align in ((0.01, 0.99, "normal region", "left"), (0.99, 0.99, "anomalous region", "right")):
-        axis.text(x, y, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5)
-    axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", fontsize=8.5)
-    axis.set(xlim=(0, right), ylim=(0, up), xlabel="distance to normal codes (no unit)",
-             ylabel="information $l_{enc1}$ (nats)")
 
 
 def rotation(track: pd.DataFrame, at: int, pictures: Mapping[str, np.ndarray], test: pd.DataFrame,
@@ -103,13 +99,13 @@ def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray], divergence
                   dimensions: int) -> Figure:
     """Two one-dimensional densities with their mixture, and every reading of D_JS in `dimensions` copies of them."""
     figure = canvas(10, 3.8)
-    left, right = axes(figure, 0.06, 0.15, 0.4, 0.75), axes(figure, 0.65, 0.15, 0.33, 0.75)
+    left, right = axes(figure, 0.07, 0.15, 0.4, 0.75), axes(figure, 0.66, 0.15, 0.32, 0.75)
     styles = (("#2f855a", "-"), ("#805ad5", "-"), ("black", ":"))
     for (name, density), (colour, style) in zip(densities.items(), styles):
         left.plot(x, density, style, color=colour, label=name)
-    left.set(xlabel="z, one latent dimension (no unit)", ylabel="density", ylim=(0, None),
-             title="one dimension of both codes")
-    left.legend(fontsize=8.5, frameon=False)
+    left.set(xlabel="z, one latent dimension (no unit)", ylabel="density",
+             ylim=(0, 1.35 * max(map(np.max, densities.values()))), title="one dimension of both codes")
+    left.legend(fontsize=8.5, frameon=False, loc="upper left")
     names, values = list(divergences), np.array(list(divergences.values()))
     colours = ["black" if name.startswith("Monte") else METHOD_COLOURS["pca"] for name in names]
     right.barh(names, values, color=colours, height=0.65)

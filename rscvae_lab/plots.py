@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from sklearn.metrics import roc_curve
@@ -17,6 +19,7 @@ METHOD_COLOURS = {"pca": "#718096", "vae": "#805ad5", "recode_vae": "#b794f4", "
                   "e": "#c53030"}
 METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d",
                 "e": "RSC-VAE_e"}
+REGION_COLOURS = {"normal": "#bee3f8", "anomalous": "#feebc8", "unknown": "#e2e8f0"}
 
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
           "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
@@ -182,4 +185,59 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
         axis.set_title(f"{METHOD_NAMES[method]}: unknown below {borders[method]:.1f} nats")
     axes[0, 0].set_ylabel("density")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, farthest: float, top: tuple[float, float],
+                 most: int = 400) -> None:
+    """The plane of the regions: distance across, information up, the three regions shaded, test images as points.
+
+    `frame` has `label`, `distance` and `l_enc1`; of more than `most` images of a label the first are drawn.
+    """
+    right, up = top
+    axis.axhspan(0, least_information, color=REGION_COLOURS["unknown"], zorder=0)
+    axis.fill_between([0, farthest], least_information, up, color=REGION_COLOURS["normal"], linewidth=0, zorder=0)
+    axis.fill_between([farthest, right], least_information, up, color=REGION_COLOURS["anomalous"], linewidth=0,
+                      zorder=0)
+    for label, name, colour in ((NOVEL, "novel", NOVEL_COLOUR), (NORMAL, "normal", NORMAL_COLOUR)):
+        shown = frame[frame.label == label].iloc[:most]
+        axis.plot(shown.distance, shown.l_enc1, ".", markersize=4, alpha=0.6, color=colour, label=f"test, {name}")
+    for x, y, name, align in ((0.01, 0.99, "normal region", "left"), (0.99, 0.99, "anomalous region", "right")):
+        axis.text(x, y, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5)
+    axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", fontsize=8.5)
+    axis.set(xlim=(0, right), ylim=(0, up), xlabel="distance to normal codes (no unit)",
+             ylabel="information $l_{enc1}$ (nats)")
+
+
+def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float, float]]) -> Figure:
+    """The regions of each method with its test images: frames as in `region_plane`, borders (nats, distance)."""
+    figure, axes = _figure(1, len(panels), (3.9 * len(panels) + 0.3, 4.1), sharey=True)
+    up = 1.05 * max(frame.l_enc1.quantile(0.995) for frame in panels.values())
+    for axis, (method, frame) in zip(axes[0], panels.items()):
+        least, farthest = borders[method]
+        region_plane(axis, frame, least, farthest, (1.05 * max(frame.distance.quantile(0.995), farthest), up))
+        axis.set_title(METHOD_NAMES[method])
+    for axis in axes[0, 1:]:
+        axis.set_ylabel("")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def heatmap(shares: pd.DataFrame, title: str, xlabel: str, ylabel: str) -> Figure:
+    """Shares (0-1) as a table of percentages; white = none, the colour of normal = all."""
+    figure, axes = _figure(1, 1, (1.6 + 0.75 * shares.shape[1], 1.1 + 0.33 * len(shares)))
+    colours = LinearSegmentedColormap.from_list("normal", ["white", NORMAL_COLOUR])
+    sns.heatmap(shares, ax=axes[0, 0], annot=True, fmt=".0%", cmap=colours, vmin=0, vmax=1, cbar=False, linewidths=0.5)
+    axes[0, 0].tick_params(axis="y", rotation=0)
+    axes[0, 0].set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figure:
+    """One panel a term, named with its unit: normal against novel test images."""
+    figure, axes = _figure(1, len(terms), (4.2 * len(terms), 3.2))
+    for axis, (name, values) in zip(axes[0], terms.items()):
+        _two_histograms(axis, np.asarray(values), labels, np.percentile(values, 99), name)
+    axes[0, 0].set_ylabel("density")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure

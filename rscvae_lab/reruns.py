@@ -102,7 +102,7 @@ def regenerate() -> list[Path]:
     Raises:
         NotebookFailed: a cell failed; that notebook and those after it keep their old outputs.
     """
-    notebooks = sorted(notebooks_folder().glob("*.ipynb"))
+    notebooks = [*sorted(notebooks_folder().glob("*.ipynb")), *sorted(notebooks_folder().glob("solutions/*.ipynb"))]
     with tempfile.TemporaryDirectory() as scratch:
         failures = make_folder(runs_root())
         os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels

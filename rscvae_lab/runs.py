@@ -25,7 +25,7 @@ from rscvae_lab.engine import CHANNELS
 from rscvae_lab.epochs import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.evaluation import evaluate, score
-from rscvae_lab.files import make_folder, project_root, sweep_parts, write_whole
+from rscvae_lab.files import make_folder, project_root, runs_root, sweep_parts, write_whole
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.scoring import Normalisers
 
@@ -101,6 +101,12 @@ class Run:
                              "auroc_best": _best(self.history, "auroc_recon"),
                              "auroc_final": _last(self.history, "auroc_recon"), "threshold": None}
         return [row | by_reconstruction, row | {"method": "recode_vae"}]
+
+
+def finished(folder: str | Path | None = None) -> list[Run]:
+    """The finished runs directly in a folder, by default the store that notebooks share; in order of their names."""
+    folder = runs_root() / "store" if folder is None else Path(folder).expanduser()
+    return [Run.load(metrics.parent) for metrics in sorted(folder.glob(f"*/{METRICS}"))]
 
 
 def read_config(folder: Path) -> Config:

@@ -200,3 +200,15 @@ def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["auroc_recon"] > 0.6
     assert metrics["n_anomalous_train"] == 54
+
+
+def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
+    out = tmp_path / "deep" / "regions.csv"
+    assert main(["regions", "--epochs", "1", "--seeds", "0,1", "--out", str(out)]) == 0
+    table = pd.read_csv(out)
+    assert list(zip(table.seed, table.method)) == [(seed, mode) for seed in (0, 1) for mode in ("vae", "o", "d", "e")]
+    assert np.allclose(table.filter(regex="^novel_in_").sum(axis=1), 1, atol=1e-3)
+    assert "semantic-deviation rate: vae 0." in capsys.readouterr().out
+    refusal(capsys, "regions", "--dataset", "nowhere", "--out", out)
+    refusal(capsys, "regions", "--seeds", "x", "--out", out)

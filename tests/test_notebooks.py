@@ -12,13 +12,14 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.reruns import checked_parameters, clean, notebooks_folder, rerun
 
 NOTEBOOKS = sorted(notebooks_folder().glob("*.ipynb"))
+SOLUTIONS = sorted(notebooks_folder().glob("solutions/*.ipynb"))
 
 
 def read(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 def test_stored_notebooks_are_clean(path):
     notebook, text = read(path), path.read_text()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -32,19 +33,29 @@ def test_stored_notebooks_are_clean(path):
     assert not re.search(r"/(home|root|Users|tmp|work)/", text), "a path of the author's machine"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 def test_notebooks_keep_the_contract(path):
     notebook = read(path)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     for line in tagged[0].source.splitlines():
         assert re.match(r"\w+: (int|float|str|bool) = .+  # .+", line), f"name, type, literal and meaning: {line}"
-    opening = notebook.cells[0].source
-    assert all(word in opening for word in ("**Question.**", "**You need:**", "**Time:**"))
     longest = max(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code")
     assert longest <= 15
-    for link in re.findall(r"\]\(([\w]+\.ipynb)\)", path.read_text()):
+    for link in re.findall(r"\]\(([\w./]+\.(?:ipynb|md))\)", path.read_text()):
         assert (path.parent / link).is_file(), f"dead link to {link}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_asks_predicts_and_ends_in_three_solved_exercises(path):
+    cells = read(path).cells
+    assert all(word in cells[0].source for word in ("**Question.**", "**You need:**", "**Time:**"))
+    assert sum("*Predict:*" in cell.source for cell in cells) >= 2
+    exercises = cells[-1].source.split("## Exercises")[1]
+    solution = path.parent / re.search(r"\((solutions/\w+\.ipynb)\)", exercises)[1]
+    assert re.findall(r"^(\d)\. ", exercises, re.MULTILINE) == ["1", "2", "3"]
+    assert [cell.source[:13] for cell in read(solution).cells if cell.source.startswith("## Exercise")] == [
+        f"## Exercise {i}" for i in (1, 2, 3)]
 
 
 def test_parameters_are_converted_to_the_declared_types():

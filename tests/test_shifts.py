@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rscvae_lab.datasets.shifts import apply_operations, draw_operations, draw_shifts
+from rscvae_lab.datasets.shifts import apply_operations, cut_out, draw_operations, draw_shifts, rotated
 
 
 def test_the_seven_shifts_are_the_symmetries_of_the_square(generator):
@@ -47,3 +47,26 @@ def test_shifts_reach_a_share_p_and_leave_the_rest_alone(generator):
     assert torch.equal((shifted != images).flatten(1).any(1), y)
     two_models = apply_operations(images.view(2, 10_000, 1, 4, 4), operations.view(2, 10_000, 3))
     assert torch.equal(two_models.view_as(images), shifted)
+
+
+def test_quarter_turns_by_angle_are_exact(generator):
+    images = torch.randint(0, 256, (4, 1, 32, 32), generator=generator, dtype=torch.uint8)
+    turned = rotated(images, torch.tensor([0, 90, 180, -90]))
+    for image, found, quarters in zip(images, turned, (0, 1, 2, 3)):
+        assert torch.equal(found, image.rot90(quarters, (-2, -1)))
+
+
+def test_turning_back_gives_the_middle_of_the_picture_again(generator):
+    """Away from the corners and up to what interpolation blurs."""
+    smooth = torch.linspace(0, 255, 32).expand(1, 1, 32, 32).to(torch.uint8)
+    back = rotated(rotated(smooth, torch.tensor([30])), torch.tensor([-30]))
+    middle = slice(10, 22)
+    assert (back[..., middle, middle].int() - smooth[..., middle, middle].int()).abs().max() <= 2
+
+
+def test_a_cut_out_is_black_inside_and_leaves_the_rest():
+    images = torch.full((2, 1, 8, 8), 9, dtype=torch.uint8)
+    cut = cut_out(images, size=3, top=6, left=0)
+    assert (cut[..., 6:, :3] == 0).all()
+    assert cut.sum() == 9 * 2 * (64 - 2 * 3)  # a row is beyond the border
+    assert (images == 9).all()

@@ -1,12 +1,15 @@
 """Data sets by name: `load_split` is what trainers and notebooks call."""
 
+from torch import Tensor
+
 from rscvae_lab.categories import CATEGORIES, class_index
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import digits, mnist
+from rscvae_lab.datasets.images import resize
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
-__all__ = ["describe", "fetch", "load_parts", "load_split", "verify"]
+__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "verify"]
 
 
 def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
@@ -17,6 +20,15 @@ def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
 def load_split(config: Config) -> OneClassSplit:
     """The one-class split that a config describes."""
     return one_class_split(*load_parts(config.dataset), class_index(config.dataset, config.category), config)
+
+
+def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor, Tensor]]:
+    """For each class of a config's data set its first training and test images, uint8 (N, C, S, S), at most so many."""
+    def of_class(part: LabelledImages, label: int) -> Tensor:
+        return resize(part.images[part.labels == label][:most], config.image_size)
+
+    train, test = load_parts(config.dataset)
+    return {name: (of_class(train, i), of_class(test, i)) for i, name in enumerate(CATEGORIES[config.dataset])}
 
 
 def verify(dataset: str) -> str:

@@ -1,6 +1,6 @@
 """The course's instruments. Each is a pure function that draws, and a thin panel of controls around it."""
 
-from rscvae_lab.widgets.base import Panel
+from rscvae_lab.widgets.base import Panel, dropdown, slider
 from rscvae_lab.widgets.choosing import run_chooser
 from rscvae_lab.widgets.deviation import DeviationExplorer
 from rscvae_lab.widgets.gaussians import gaussian_explorer, two_gaussians
@@ -10,4 +10,5 @@ from rscvae_lab.widgets.shifting import Referee, shift_playground, shifted
 from rscvae_lab.widgets.training import LiveTraining
 
 __all__ = ["DeviationExplorer", "LiveTraining", "Mixtures", "Panel", "Referee", "Turning", "alpha_explorer",
-           "gaussian_explorer", "rotation_explorer", "run_chooser", "shift_playground", "shifted", "two_gaussians"]
+           "dropdown", "gaussian_explorer", "rotation_explorer", "run_chooser", "shift_playground", "shifted", "slider",
+           "two_gaussians"]

@@ -20,6 +20,9 @@ FIELDS = ("dataset", "category", "mode", "epochs", "seed")
 class RunChooser(Panel):
     """Dropdowns that offer what is there, each within the choices before it, and an epoch to look back at.
 
+    Args:
+        runs: finished ones with a history; the first is shown first.
+
     Attributes:
         run: the chosen run.
     """
@@ -29,7 +32,8 @@ class RunChooser(Panel):
             raise InputError("expected finished runs to choose from, found none: train some first")
         self.runs, self.run = list(runs), runs[0]
         self._splits: dict[str, OneClassSplit] = {}
-        fields = {name: dropdown(name, self._options(name, self.runs)) for name in FIELDS}
+        fields = {name: dropdown(name, self._options(name, self.runs), getattr(self.run.config, name))
+                  for name in FIELDS}
         self._narrowing = False
         super().__init__(self.show, {**fields, "epoch": slider("look back at epoch", 1, 1, 1, 1)})
         self.controls["epoch"].value = self.controls["epoch"].max
@@ -77,5 +81,5 @@ class RunChooser(Panel):
 
 
 def run_chooser(runs: Sequence[Run]) -> RunChooser:
-    """A chooser over finished runs with a training history; baselines have none and are left out."""
+    """A chooser over finished runs; baselines, which have no training history, are left out."""
     return RunChooser([run for run in runs if len(run.history)])

@@ -7,8 +7,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from rscvae_lab import panels
+from rscvae_lab import NORMAL, panels
 from rscvae_lab.datasets.shifts import rotated
+from rscvae_lab.regions import NORMAL_REGION
 from rscvae_lab.surveys import Examined, Survey
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
@@ -43,9 +44,17 @@ class Turning:
                         f"distance {row.distance:.2f}, novelty score {row.novelty_score:.2f}")
 
 
+def starts(survey: Survey) -> list[int]:
+    """Which test images are normal and lie in the normal region; all normal ones where none does."""
+    frame = survey.test.frame
+    normal = frame[frame.label == NORMAL]
+    found = normal.index[normal.region == NORMAL_REGION]
+    return list(found if len(found) else normal.index)
+
+
 def rotation_explorer(survey: Survey, n_images: int = 6) -> Panel:
-    """Choose a normal test image, turn it, and watch its point move through the regions."""
-    normal = survey.split.test[survey.split.test_labels == 0][:n_images]
+    """Choose a normal test image that starts in the normal region, turn it, and watch its point move."""
+    normal = survey.split.test[starts(survey)[:n_images]]
     turnings: dict[int, Turning] = {}
 
     def draw(image: int, angle: int) -> tuple[Figure, str]:
