@@ -21,9 +21,10 @@ from rscvae_lab.plots import (
     region_plane,
 )
 
+GROUP_NAMES = {"train": "training, normal", "normal": "test, normal", "novel": "test, novel"}
 POINT_COLOURS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
-          "markeredgewidth": 1.8}
+          "markeredgewidth": 1.8, "clip_on": False}
 
 
 class Canvas(Figure):
@@ -127,7 +128,7 @@ def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], at: float
         curves: normaliser -> AUROC at each of `alphas`.
         scores: normaliser -> score of each test image at alpha `at`; the first one's are in the histogram.
     """
-    figure = canvas(11, 3.6)
+    figure = canvas(10.7, 3.6)
     sweep, histogram, roc = (axes(figure, left, 0.16, width, 0.74)
                              for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25)))
     for (name, values), style in zip(curves.items(), ("-", "--")):
@@ -151,19 +152,22 @@ def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], at: float
 
 def live(history: pd.DataFrame, epochs: int, pictures: Mapping[str, np.ndarray], method: str) -> Figure:
     """A training as it goes: error and information of training normals, AUROC where evaluated, reconstructions."""
-    figure, colour = canvas(11, 3.3), METHOD_COLOURS[method]
+    figure, colour, seen = canvas(10.7, 3.3), METHOD_COLOURS[method], min(epochs, max(10, 2 * len(history)))
     curves = (("recon", "$l_{recon}$ (grey levels)"), ("enc1", "$l_{enc1}$ (nats)"), ("auroc", "AUROC, test"))
     for i, (column, name) in enumerate(curves):
-        axis, shown = axes(figure, 0.045 + 0.165 * i, 0.15, 0.12, 0.68), history.dropna(subset=column)
-        axis.plot(shown.epoch, shown[column], "-" if column != "auroc" else "o-", markersize=3, color=colour)
-        axis.set(xlim=(0, epochs), xlabel="epoch")
+        axis, shown = axes(figure, 0.045 + 0.175 * i, 0.15, 0.115, 0.68), history.dropna(subset=column)
+        axis.plot(shown.epoch, shown[column], "o-" if len(shown) < 12 else "-", markersize=3, color=colour)
+        axis.set(xlim=(0, seen), xlabel="epoch")
         axis.set_title(name, fontsize=9.5)
-    width = 0.43 / max(map(len, pictures.values()))
-    height = min(0.84 / len(pictures), 1.08 * width * 11 / 3.3)
+        if not len(shown):
+            axis.set(yticks=[])
+            axis.text(0.5, 0.5, "not yet\nevaluated", transform=axis.transAxes, ha="center", va="center", fontsize=8.5)
+    width = 0.4 / max(map(len, pictures.values()))
+    height = min(0.84 / len(pictures), 1.08 * width * 10.7 / 3.3)
     for i, (name, images) in enumerate(pictures.items()):
-        figure.text(0.56, 0.84 - height * (i + 0.45), name, ha="right", va="center", fontsize=9.5)
+        figure.text(0.585, 0.84 - height * (i + 0.45), name, ha="right", va="center", fontsize=9.5)
         for j, image in enumerate(images):
-            axis = axes(figure, 0.57 + width * j, 0.84 - height * (i + 0.95), 0.94 * width, 0.94 * height)
+            axis = axes(figure, 0.595 + width * j, 0.84 - height * (i + 0.95), 0.94 * width, 0.94 * height)
             show_picture(axis, image, "")
     figure.suptitle(f"{METHOD_NAMES[method]}, epoch {len(history)} of {epochs}", fontsize=11, y=0.99)
     return figure
@@ -219,7 +223,7 @@ def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: 
         return
     for value, colour in _colours(frame, column).items():
         shown = frame[frame[column] == value]
-        name = class_names[value] if column == "category" else value
+        name = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES}.get(column, {}).get(value, value)
         axis.scatter(shown.x, shown.y, color=colour, label=name, **style)
     axis.legend(fontsize=8, ncols=5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.04), columnspacing=1,
                 handletextpad=0.2)

@@ -202,8 +202,8 @@ def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, fart
     for label, name, colour in ((NOVEL, "novel", NOVEL_COLOUR), (NORMAL, "normal", NORMAL_COLOUR)):
         shown = frame[frame.label == label].iloc[:most]
         axis.plot(shown.distance, shown.l_enc1, ".", markersize=4, alpha=0.6, color=colour, label=f"test, {name}")
-    for x, y, name, align in ((0.01, 0.99, "normal region", "left"), (0.99, 0.99, "anomalous region", "right")):
-        axis.text(x, y, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5)
+    for x, name, align in ((0.01, "normal\nregion", "left"), (0.99, "anomalous\nregion", "right")):
+        axis.text(x, 0.99, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5)
     axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", fontsize=8.5)
     axis.set(xlim=(0, right), ylim=(0, up), xlabel="distance to normal codes (no unit)",
              ylabel="information $l_{enc1}$ (nats)")

@@ -105,10 +105,12 @@ def test_a_click_chooses_the_nearest_point(survey):
     assert is_drawn(explorer)
     for chosen in (3, 40, 70):
         x, y = explorer._places[0, chosen]
-        explorer.picture.point = [float(x), float(1 - y)]
+        explorer.picture.point = [float(x), float(1 - y), float(chosen)]
         nearest = explorer.controls["chosen"].value
         assert np.allclose(explorer._places[0, nearest], explorer._places[0, chosen])
         assert f"image {nearest}: " in explorer.text.value
+    explorer.picture.point = [0.0, 0.0, 99.0]  # far from every point: nothing is meant
+    assert explorer.controls["chosen"].value == nearest
     for colour in widgets.deviation.COLOURINGS:
         explorer.controls["colour"].value = colour
         assert is_drawn(explorer), explorer.error.value

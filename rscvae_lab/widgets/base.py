@@ -16,10 +16,17 @@ Draw = Callable[..., tuple[Figure, str]]
 WIDE = {"description_width": "initial"}
 
 
-def png(figure: Figure) -> bytes:
+def empty_picture() -> ipywidgets.Image:
+    """Hidden until something is shown in it, or a browser would show it as broken."""
+    # without align_self a box stretches pictures to its full width, blurred
+    return ipywidgets.Image(format="png", layout={"align_self": "flex-start", "display": "none"})
+
+
+def show(picture: ipywidgets.DOMWidget, figure: Figure) -> None:
+    """Puts a figure into a picture widget, as PNG."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    picture.value, picture.layout.display = buffer.getvalue(), None
 
 
 class Panel(ipywidgets.VBox):
@@ -35,10 +42,10 @@ class Panel(ipywidgets.VBox):
     def __init__(self, draw: Draw, controls: Mapping[str, ipywidgets.ValueWidget],
                  picture: ipywidgets.DOMWidget | None = None):
         self.draw, self.controls = draw, dict(controls)
-        # without this a box stretches pictures to its full width, blurred
-        self.picture = picture or ipywidgets.Image(format="png", layout={"align_self": "flex-start"})
+        self.picture = picture or empty_picture()
         self.text, self.error = ipywidgets.HTML(), ipywidgets.HTML()
-        row = ipywidgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"})
+        layout = {"flex_flow": "row wrap", "grid_gap": "0 1.5rem"}
+        row = ipywidgets.HBox(list(self.controls.values()), layout=layout)
         super().__init__([row, self.error, self.picture, self.text])
         for control in self.controls.values():
             control.observe(lambda change: self.redraw(), "value")
@@ -48,7 +55,8 @@ class Panel(ipywidgets.VBox):
         """Draws the picture of the controls' values."""
         with self.showing_errors():
             figure, text = self.draw(**{name: control.value for name, control in self.controls.items()})
-            self.picture.value, self.text.value = png(figure), text
+            show(self.picture, figure)
+            self.text.value = text
 
     def showing_errors(self) -> "_Errors":
         """A context whose errors are shown in red instead of being raised."""
@@ -66,7 +74,7 @@ class _Errors:
         if not isinstance(error, Exception):
             return False
         message = html.escape(" ".join(str(error).split()) or "no message")
-        self.place.value = f'<span style="color:#c53030"><b>{kind.__name__}:</b> {message}</span>'
+        self.place.value = f'<span style="color: var(--jp-error-color1, #c53030)"><b>{kind.__name__}:</b> {message}</span>'
         return True
 
 

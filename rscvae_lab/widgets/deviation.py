@@ -14,6 +14,7 @@ from rscvae_lab.widgets.clickable import ClickablePicture
 
 COLOURINGS = {"normal or novel": "group", "class": "category", "region": "region", "information (nats)": "l_enc1",
               "novelty score": "novelty_score"}
+NEAR = 0.04  # how far from a point a click still means it, as a share of the picture
 
 
 class DeviationExplorer(Panel):
@@ -55,9 +56,11 @@ class DeviationExplorer(Panel):
             lines.append(f"{METHOD_NAMES[method]}: <b>{row.region} region</b>, information {row.l_enc1:.1f} nats, "
                          f"distance {row.distance:.2f}, l_recon {row.l_recon:.1f}, l_mut {row.l_mut:.2f}, "
                          f"novelty score {row.novelty_score:.2f}")
-        return "<br>".join(lines)
+        return f'<div style="line-height: 1.5">{"<br>".join(lines)}</div>'
 
     def _clicked(self, change: dict) -> None:
         with self.showing_errors():
-            offset = self._places - np.array([change["new"][0], 1 - change["new"][1]])
-            self.controls["chosen"].value = int((offset**2).sum(-1).min(0).argmin())
+            x, y, _ = change["new"]
+            away = np.linalg.norm(self._places - np.array([x, 1 - y]), axis=-1).min(0)
+            if away.min() < NEAR:
+                self.controls["chosen"].value = int(away.argmin())

@@ -15,9 +15,9 @@ from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.evaluation import code
 from rscvae_lab.files import runs_root
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs import HISTORY_NAMES, Run
+from rscvae_lab.runs import CONFIG, HISTORY_NAMES, Run
 from rscvae_lab.trainers import Training, train
-from rscvae_lab.widgets.base import _Errors, png
+from rscvae_lab.widgets.base import _Errors, empty_picture, show
 
 REDRAW_SECONDS = 0.4  # drawing takes its time from training
 
@@ -39,8 +39,8 @@ class LiveTraining(ipywidgets.VBox):
         self.train_button = ipywidgets.Button(description="train", button_style="primary")
         self.stop_button = ipywidgets.Button(description="stop", disabled=True)
         self.bar = ipywidgets.IntProgress(0, max=config.epochs, description="epochs")
-        self.picture = ipywidgets.Image(format="png", layout={"align_self": "flex-start"})
-        self.text, self.error = ipywidgets.HTML(f"ready; the run will be in {self.folder.name}"), ipywidgets.HTML()
+        self.picture, begun = empty_picture(), (self.folder / CONFIG).is_file()
+        self.text, self.error = ipywidgets.HTML("ready to go on" if begun else "ready"), ipywidgets.HTML()
         self.train_button.on_click(lambda button: self.start())
         self.stop_button.on_click(lambda button: self.stop())
         buttons = ipywidgets.HBox([self.train_button, self.stop_button, self.bar])
@@ -86,7 +86,7 @@ class LiveTraining(ipywidgets.VBox):
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
         pictures = {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
-        self.picture.value = png(panels.live(history, self.config.epochs, pictures, self.config.mode))
+        show(self.picture, panels.live(history, self.config.epochs, pictures, self.config.mode))
         self.bar.value, self._drawn = len(history), time.monotonic()
 
 
