@@ -74,7 +74,8 @@ class _Errors:
         if not isinstance(error, Exception):
             return False
         message = html.escape(" ".join(str(error).split()) or "no message")
-        self.place.value = f'<span style="color: var(--jp-error-color1, #c53030)"><b>{kind.__name__}:</b> {message}</span>'
+        colour = "var(--jp-error-color1, #c53030)"  # follows JupyterLab's theme
+        self.place.value = f'<span style="color: {colour}"><b>{kind.__name__}:</b> {message}</span>'
         return True
 
 
