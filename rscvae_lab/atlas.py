@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.categories import class_index
 from rscvae_lab.embedding import CodeMap
 from rscvae_lab.surveys import Examined, Survey
 
@@ -48,7 +49,7 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, np.ndarray, n
     """Images, their groups, and their original class numbers (that of normal ones for training images)."""
     split, generator = survey.split, torch.Generator().manual_seed(seed)
     normal = split.test_labels == NORMAL
-    own_class = int(split.test_classes[normal][0]) if normal.any() else -1
+    own_class = class_index(survey.run.config.dataset, survey.run.config.category)
     parts = (split.train, split.test[normal], split.test[split.test_labels == NOVEL])
     classes = (torch.full((len(split.train),), own_class), split.test_classes[normal], split.test_classes[~normal])
     drawn = [torch.randperm(len(part), generator=generator)[:most] for part in parts]

@@ -140,6 +140,12 @@ class Config:
             raise InputError(f"expected a config.json written by rscvae, found something else ({error})") from None
 
 
+def need_vae(config: Config) -> None:
+    """Raises InputError for a method without codes to look at."""
+    if config.mode not in VAE_MODES:
+        raise InputError(f"expected a run of mode {', '.join(VAE_MODES)}, found {config.mode}")
+
+
 def _canonical(name: str, value: Any, kind: Any) -> Any:
     """A value in the type of its field. Raises InputError where that would change it."""
     kind = next((plain for plain in (int, float) if kind == plain | None), kind)

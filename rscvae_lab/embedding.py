@@ -24,11 +24,12 @@ class CodeMap:
         """Fits t-SNE to codes mu (N, D); the same seed gives the same map.
 
         Raises:
-            InputError: fewer than `FEWEST` codes, or values that are not finite.
+            InputError: fewer than `FEWEST` codes, of one dimension, all alike, or not finite.
         """
-        if len(codes) < FEWEST or not np.isfinite(codes).all():
-            raise InputError(f"expected at least {FEWEST} finite codes for a map, found {len(codes)} of which "
-                             f"{int(np.isfinite(codes).all(1).sum())} finite")
+        if len(codes) < FEWEST or codes.shape[1] < 2 or not np.isfinite(codes).all() or not np.ptp(codes, 0).any():
+            finite = int(np.isfinite(codes).all(1).sum())
+            raise InputError(f"expected at least {FEWEST} finite codes for a map, not all alike, of 2 dimensions up, "
+                             f"found {len(codes)}, {finite} finite, of {codes.shape[1]}")
         tsne = TSNE(perplexity=min(PERPLEXITY, len(codes) // 4), n_jobs=1, random_state=seed)
         return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
 
@@ -45,9 +46,14 @@ class CodeMap:
 def silhouette(codes: np.ndarray, labels: np.ndarray, most: int = 2000, seed: int = 0) -> float:
     """How far apart two groups of codes lie, in the latent space itself: -1 to 1, 0 = mixed (Rousseeuw 1987).
 
-    Of more than `most` codes a seeded sample is measured. Raises InputError where there is one group only.
+    Of more than `most` codes a seeded sample is measured, of each group in proportion. Raises InputError where there
+    are no two groups of at least two codes.
     """
-    if len(np.unique(labels)) < 2:
-        raise InputError("expected two groups of codes to compare, found one")
-    sample = None if len(codes) <= most else most
-    return float(silhouette_score(codes, labels, sample_size=sample, random_state=seed))
+    groups, sizes = np.unique(labels, return_counts=True)
+    if len(groups) < 2 or sizes.min() < 2:
+        raise InputError(f"expected two groups of at least two codes to compare, found {dict(zip(groups, sizes))}")
+    generator, share = np.random.default_rng(seed), min(1.0, most / len(codes))
+    kept = [generator.permutation(np.flatnonzero(labels == group))[: max(2, round(share * size))]
+            for group, size in zip(groups, sizes)]
+    sample = np.sort(np.concatenate(kept))
+    return float(silhouette_score(codes[sample], labels[sample]))

@@ -85,7 +85,7 @@ class Engine:
                 self._eager_step()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may go on
             self._eager_step()
         for tensor, old in zip(changed, before):  # the warm-up trained nothing
             tensor.copy_(old)

@@ -41,6 +41,14 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
+def csv_path(path: str | Path) -> Path:
+    """The absolute path of a CSV to write. Raises InputError for another suffix or a folder."""
+    path = Path(path).expanduser().resolve()
+    if path.suffix != ".csv" or path.is_dir():
+        raise InputError(f"expected a CSV to write, found {path}")
+    return path
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Writes beside the target, then renames: a reader sees the old file or the new one, never a part."""
     path = Path(path)

@@ -37,9 +37,8 @@ class Canvas(Figure):
 
 
 def canvas(width: float, height: float) -> Canvas:
-    """An empty figure in the house style, in inches."""
-    with mpl.rc_context(STYLE):
-        return Canvas((width, height))
+    """An empty figure, in inches. It asks nothing of matplotlib's global settings, which threads share."""
+    return Canvas((width, height), dpi=STYLE["figure.dpi"])
 
 
 def axes(figure: Figure, *place: float) -> Axes:
@@ -77,11 +76,12 @@ def rotation(track: pd.DataFrame, at: int, pictures: Mapping[str, np.ndarray], t
     top = 1.05 * max(seen.distance.quantile(0.995), borders[1]), 1.1 * seen.l_enc1.quantile(0.999)
     region_plane(plane, test, *borders, top)
     plane.plot(track.distance, track.l_enc1, color="black", linewidth=1, alpha=0.6, label="this image, turning")
+    plane.plot(track.distance.iloc[0], track.l_enc1.iloc[0], "s", color="black", markersize=4, label="at 0°")
     plane.plot(now.distance, now.l_enc1, **CHOSEN)
     plane.set_title(f"turned by {now.angle:.0f}°: {now.region} region")
     plane.legend(loc="lower left", bbox_to_anchor=(0, 0.08), fontsize=8, framealpha=0.8)
-    curves = (("l_enc1", "information (nats)", borders[0]), ("distance", "distance", borders[1]),
-              ("novelty_score", "novelty score", threshold))
+    curves = (("l_enc1", "information (nats)", borders[0]), ("distance", "distance (no unit)", borders[1]),
+              ("novelty_score", "novelty score, α = 0.5 (no unit)", threshold))
     for i, (column, name, border) in enumerate(curves):
         axis = axes(figure, 0.66, 0.7 - 0.29 * i, 0.32, 0.22)
         axis.plot(track.angle, track[column], color="black", linewidth=1.2)
@@ -116,7 +116,7 @@ def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray], divergence
         right.text(value + 0.02 * reach, y, f"{value:.3f}", va="center", fontsize=8.5)
     right.invert_yaxis()
     right.set(xlim=(0, 1.2 * reach), xlabel="nats, summed over D (dashed: ln 2)",
-              title=f"D_JS in D = {dimensions} such dimension{'s' if dimensions > 1 else ''}")
+              title=f"readings of $D_{{JS}}$, D = {dimensions}")
     return figure
 
 
@@ -153,7 +153,7 @@ def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], at: float
 def live(history: pd.DataFrame, epochs: int, pictures: Mapping[str, np.ndarray], method: str) -> Figure:
     """A training as it goes: error and information of training normals, AUROC where evaluated, reconstructions."""
     figure, colour, seen = canvas(10.7, 3.3), METHOD_COLOURS[method], min(epochs, max(10, 2 * len(history)))
-    curves = (("recon", "$l_{recon}$ (grey levels)"), ("enc1", "$l_{enc1}$ (nats)"), ("auroc", "AUROC, test"))
+    curves = (("recon", "$l_{recon}$ (grey levels)"), ("enc1", "$l_{enc1}$ (nats)"), ("auroc", "AUROC, α = 0.5"))
     for i, (column, name) in enumerate(curves):
         axis, shown = axes(figure, 0.045 + 0.175 * i, 0.15, 0.115, 0.68), history.dropna(subset=column)
         axis.plot(shown.epoch, shown[column], "o-" if len(shown) < 12 else "-", markersize=3, color=colour)

@@ -20,6 +20,7 @@ METHOD_COLOURS = {"pca": "#718096", "vae": "#805ad5", "recode_vae": "#b794f4", "
 METHOD_NAMES = {"pca": "PCA-32 (floor)", "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d",
                 "e": "RSC-VAE_e"}
 REGION_COLOURS = {"normal": "#bee3f8", "anomalous": "#feebc8", "unknown": "#e2e8f0"}
+_LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
 
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.labelsize": 10,
           "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
@@ -122,7 +123,7 @@ def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc
     figure, axes = _figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
     histogram, roc = axes[0]
     _two_histograms(histogram, scores, labels, np.percentile(scores, 99), "novelty score (no unit)")
-    histogram.axvline(threshold, color="black", linestyle=":", label="threshold from held-out normals")
+    histogram.axvline(threshold, color="black", linestyle=":", label="95th percentile of held-out normals")
     histogram.set(ylabel="density", title=title)
     figure.legend(*histogram.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     false_positive, true_positive, _ = roc_curve(labels == NOVEL, scores)
@@ -199,12 +200,13 @@ def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, fart
     axis.fill_between([0, farthest], least_information, up, color=REGION_COLOURS["normal"], linewidth=0, zorder=0)
     axis.fill_between([farthest, right], least_information, up, color=REGION_COLOURS["anomalous"], linewidth=0,
                       zorder=0)
-    for label, name, colour in ((NOVEL, "novel", NOVEL_COLOUR), (NORMAL, "normal", NORMAL_COLOUR)):
+    for label, name, colour in ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR)):
         shown = frame[frame.label == label].iloc[:most]
-        axis.plot(shown.distance, shown.l_enc1, ".", markersize=4, alpha=0.6, color=colour, label=f"test, {name}")
+        axis.plot(shown.distance, shown.l_enc1, ".", markersize=4, alpha=0.7, color=colour, label=f"test, {name}",
+                  zorder=3 - label)
     for x, name, align in ((0.01, "normal\nregion", "left"), (0.99, "anomalous\nregion", "right")):
-        axis.text(x, 0.99, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5)
-    axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", fontsize=8.5)
+        axis.text(x, 0.99, name, transform=axis.transAxes, ha=align, va="top", fontsize=8.5, bbox=_LABEL)
+    axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", fontsize=8.5, bbox=_LABEL)
     axis.set(xlim=(0, right), ylim=(0, up), xlabel="distance to normal codes (no unit)",
              ylabel="information $l_{enc1}$ (nats)")
 
@@ -213,9 +215,9 @@ def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float
     """The regions of each method with its test images: frames as in `region_plane`, borders (nats, distance)."""
     figure, axes = _figure(1, len(panels), (3.9 * len(panels) + 0.3, 4.1), sharey=True)
     up = 1.05 * max(frame.l_enc1.quantile(0.995) for frame in panels.values())
+    right = 1.05 * max(max(frame.distance.quantile(0.995), borders[method][1]) for method, frame in panels.items())
     for axis, (method, frame) in zip(axes[0], panels.items()):
-        least, farthest = borders[method]
-        region_plane(axis, frame, least, farthest, (1.05 * max(frame.distance.quantile(0.995), farthest), up))
+        region_plane(axis, frame, *borders[method], (right, up))
         axis.set_title(METHOD_NAMES[method])
     for axis in axes[0, 1:]:
         axis.set_ylabel("")

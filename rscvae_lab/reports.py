@@ -12,7 +12,7 @@ from nbconvert.filters import markdown2html
 
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
-from rscvae_lab.files import make_folder, runs_root, write_whole
+from rscvae_lab.files import csv_path, make_folder, runs_root, write_whole
 from rscvae_lab.reruns import notebooks_folder, rerun
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.surveys import Survey, region_table
@@ -86,15 +86,15 @@ def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int
     Raises:
         InputError: unknown data set or category, or the data set is not there.
     """
-    tables = []
-    for seed in seeds:
-        settings = {"dataset": dataset, "category": category, "epochs": epochs, "seed": seed}
-        surveys = {mode: Survey.of(trained(Config(mode=mode, **settings))) for mode in VAE_MODES}
+    settings, tables = {"dataset": dataset, "category": category, "epochs": epochs}, []
+    plans = [{mode: Config(mode=mode, seed=seed, **settings) for mode in VAE_MODES} for seed in seeds]
+    for seed, plan in zip(seeds, plans):
+        surveys = {mode: Survey.of(trained(config)) for mode, config in plan.items()}
         runs = [survey.run for survey in surveys.values()]
         known = pd.DataFrame({"dataset": [run.config.dataset for run in runs], "category": runs[0].config.category,
                               "seed": seed, "epochs": runs[0].config.epochs,
                               "config_hash": [run.config.config_hash for run in runs],
-                              "auroc": [run.metrics["auroc"] for run in runs],
+                              "auroc": [run.result_rows()[0]["auroc"] for run in runs],  # each by its own score
                               "commit": [run.metrics["commit"] for run in runs]})
         tables.append(pd.concat([known, region_table(surveys).reset_index()], axis=1))
     return pd.concat(tables, ignore_index=True)
@@ -102,7 +102,7 @@ def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int
 
 def write_regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int], out: str | Path) -> str:
     """Writes the table of `regions` as CSV; returns what it says in a line."""
-    out = Path(out).expanduser().resolve()
+    out = csv_path(out)
     make_folder(out.parent)
     table = regions(dataset, category, epochs, seeds)
     write_whole(out, table.round(4).to_csv(index=False))

@@ -6,7 +6,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -104,9 +104,13 @@ class Run:
 
 
 def finished(folder: str | Path | None = None) -> list[Run]:
-    """The finished runs directly in a folder, by default the store that notebooks share; in order of their names."""
-    folder = runs_root() / "store" if folder is None else Path(folder).expanduser()
-    return [Run.load(metrics.parent) for metrics in sorted(folder.glob(f"*/{METRICS}"))]
+    """The finished runs directly in a folder, by default the store that notebooks share; in order of their names. What
+    cannot be read, say because an older version wrote it, is left out."""
+    folder, found = runs_root() / "store" if folder is None else Path(folder).expanduser(), []
+    for metrics in sorted(folder.glob(f"*/{METRICS}")):
+        with suppress(InputError):
+            found.append(Run.load(metrics.parent))
+    return found
 
 
 def read_config(folder: Path) -> Config:
@@ -157,7 +161,7 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
             yield
             Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
-        raise InputError(f"another process is training in {out}: expected to be the only one") from None
+        raise InputError(f"another training is at work in {out}: expected to be the only one") from None
 
 
 def begin(out: str | Path, config: Config) -> Path:

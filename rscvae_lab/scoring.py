@@ -76,6 +76,22 @@ def auroc_standard_error(auroc: float, n_normal: int, n_novel: int) -> float:
     return float(np.sqrt(variance / (n_normal * n_novel)))
 
 
+def auroc_difference_error(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """The standard error of the difference of two AUROCs on the same test images (DeLong et al. 1988).
+
+    `first` and `second` are scores (N,). Pairing matters: what is hard for one score is often hard for the other.
+    """
+    novel, normal = labels == NOVEL, labels == NORMAL
+
+    def placements(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        beats = 0.5 * np.sign(scores[novel, None] - scores[None, normal]) + 0.5
+        return beats.mean(1), beats.mean(0)
+
+    (novel_a, normal_a), (novel_b, normal_b) = placements(np.asarray(first)), placements(np.asarray(second))
+    variance = np.var(novel_a - novel_b, ddof=1) / novel.sum() + np.var(normal_a - normal_b, ddof=1) / normal.sum()
+    return float(np.sqrt(variance))
+
+
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a novel image scores higher than a normal one, ties counted half.
 

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL, losses, scoring
+from rscvae_lab.config import need_vae
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.images import as_network_input
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.embedding import silhouette
 from rscvae_lab.evaluation import code
 from rscvae_lab.models.vae import Coding
-from rscvae_lab.regions import CASES, REGIONS, UNKNOWN_REGION, Regions, distance
+from rscvae_lab.regions import CASES, REGIONS, Regions, distance, semantic_deviation_rate
 from rscvae_lab.runs import NORMALISER_NAMES, Run
 
 
@@ -40,7 +41,8 @@ class Survey:
     @classmethod
     def of(cls, run: Run) -> Self:
         """Loads the run's data and calibrates its regions on training and held-out normal images. Raises InputError
-        where the data are missing."""
+        where the data are missing, or the run is of a baseline."""
+        need_vae(run.config)
         split, model = load_split(run.config), run.model
         heldout, js = code(model, split.heldout), run.config.js
         terms = losses.terms(as_network_input(split.heldout, model.channels, model.image_size), heldout, js)
@@ -71,7 +73,8 @@ class Survey:
 def region_table(surveys: Mapping[str, Survey]) -> pd.DataFrame:
     """One row a method: where its normal and novel test images fall, what becomes of the novel ones, and their codes.
 
-    `semantic_deviation_rate` is the share of novel images in the unknown region; shares of each group sum to 1.
+    `semantic_deviation_rate` is the share of novel images in the unknown region; shares of each group sum to 1. Read it
+    beside `normal_in_unknown` and `n_heldout`: of H held-out images the lowest is undercut by a new one in 1 of H + 1.
     """
     return pd.DataFrame([_region_row(method, survey) for method, survey in surveys.items()]).set_index("method")
 
@@ -82,7 +85,7 @@ def _region_row(method: str, survey: Survey) -> dict[str, str | float]:
     for name, group in (("normal", normal), ("novel", novel)):
         row |= {f"{name}_in_{region}": (group.region == region).mean() for region in REGIONS}
     row |= {name.replace(" ", "_"): (novel.case == name).mean() for name in CASES}
-    row["semantic_deviation_rate"] = (novel.region == UNKNOWN_REGION).mean()
-    row |= {"border_nats": survey.regions.least_information, "information_normal": normal.l_enc1.mean(),
-            "information_novel": novel.l_enc1.mean()}
+    row["semantic_deviation_rate"] = semantic_deviation_rate(novel.region)
+    row |= {"n_heldout": len(survey.split.heldout), "border_nats": survey.regions.least_information,
+            "information_normal": normal.l_enc1.mean(), "information_novel": novel.l_enc1.mean()}
     return row | {"silhouette": silhouette(survey.test.coding.mu.numpy(), frame.label.to_numpy())}

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from rscvae_lab.categories import category_list
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import make_folder, sweep_parts, write_whole
+from rscvae_lab.files import csv_path, make_folder, sweep_parts, write_whole
 from rscvae_lab.runs import METRICS, Run
 from rscvae_lab.tables import Table, Unit
 from rscvae_lab.trainers import train, train_stack
@@ -106,9 +106,7 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", sche
         raise InputError(f"expected backend loky, or dask with a scheduler's address, found {backend} with {scheduler}")
     if jobs is not None and jobs < 1:
         raise InputError(f"expected at least one job, found {jobs}")
-    out = Path(out).expanduser().resolve()
-    if out.suffix != ".csv" or out.is_dir():
-        raise InputError(f"expected a CSV to write, found {out}")
+    out = csv_path(out)
     if backend == "loky" and any(unit[0].device == "cuda" for unit in units) and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
     Table(out, units)  # refuses what is no table before anything is made

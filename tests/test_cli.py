@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from rscvae_lab.__main__ import main
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_parts
-from rscvae_lab.runs import Run
+from rscvae_lab.runs import Run, finished
 
 
 def refusal(capsys, *arguments: object) -> str:
@@ -212,3 +212,7 @@ def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, caps
     assert "semantic-deviation rate: vae 0." in capsys.readouterr().out
     refusal(capsys, "regions", "--dataset", "nowhere", "--out", out)
     refusal(capsys, "regions", "--seeds", "x", "--out", out)
+    assert "expected a CSV to write" in refusal(capsys, "regions", "--out", tmp_path)
+    runs = {run.config.config_hash: run.metrics for run in finished(tmp_path / "store")}
+    for row, name in ((table.iloc[0], "auroc_recon"), (table.iloc[1], "auroc")):  # vae is alpha 0, as everywhere
+        assert row.auroc == pytest.approx(runs[row.config_hash][name], abs=1e-4)

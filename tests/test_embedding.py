@@ -34,12 +34,18 @@ def test_silhouette_of_one_cloud_is_near_zero(two_groups):
     assert silhouette(*two_groups) > 0.7
 
 
-@pytest.mark.parametrize("codes", [np.zeros((3, 2)), np.full((40, 2), np.nan)])
+@pytest.mark.parametrize("codes", [np.zeros((3, 2)), np.full((40, 2), np.nan), np.ones((40, 1)), np.ones((40, 5))])
 def test_what_no_map_can_be_made_of_is_refused(codes):
-    with pytest.raises(InputError, match="at least 16 finite codes for a map, found"):
+    with pytest.raises(InputError, match="at least 16 finite codes for a map"):
         CodeMap.fit(codes)
 
 
-def test_one_group_has_no_silhouette():
-    with pytest.raises(InputError, match="two groups"):
-        silhouette(np.zeros((20, 2)), np.zeros(20))
+def test_too_few_of_a_group_have_no_silhouette():
+    for labels in (np.zeros(20), np.arange(20) == 0):
+        with pytest.raises(InputError, match="two groups of at least two"):
+            silhouette(np.zeros((20, 2)), labels)
+
+
+def test_a_rare_group_is_in_every_sample():
+    codes = np.concatenate([np.random.default_rng(0).normal(size=(5000, 2)), np.full((3, 2), 50.0)])
+    assert silhouette(codes, np.repeat([0, 1], [5000, 3])) > 0.9

@@ -98,3 +98,14 @@ def test_pca_agrees_with_scikit_learn_on_few_images():
     """Fewer images than components: the plane through them leaves no residual on the images themselves."""
     images = load_split(Config()).heldout
     assert PCA(1, 32).fit(images).score(images).max() < 1e-8
+
+
+def test_initial_weights_are_torchs_defaults_and_move_no_global_generator():
+    config = Config(seed=3)
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    found = VAE.from_config(config).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(3)
+    expected = VAE(1, config.image_size, config.widths, config.latent).state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())

@@ -86,3 +86,20 @@ def test_the_area_on_the_device_is_scikit_learns(generator):
         assert scoring.rank_auroc(labels, scores).item() == pytest.approx(roc_auc_score(labels, scores))
     scores[7] = torch.nan
     assert scoring.rank_auroc(novel, scores).isnan()
+
+
+def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():
+    """Two scores that share most of their noise: far less than independent errors would add up to."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [80, 150])
+    shared = labels + generator.normal(size=230)
+    first, second = (shared + 0.5 * generator.normal(size=230) for _ in range(2))
+    differences = []
+    for _ in range(1000):
+        drawn = np.concatenate([generator.integers(0, 80, 80), generator.integers(80, 230, 150)])
+        differences.append(scoring.auroc(labels[drawn], first[drawn]) - scoring.auroc(labels[drawn], second[drawn]))
+    found = scoring.auroc_difference_error(labels, first, second)
+    assert found == pytest.approx(np.std(differences), rel=0.15)
+    alone = scoring.auroc_standard_error(scoring.auroc(labels, first), 80, 150)
+    assert found < 0.8 * alone * 2**0.5
+    assert scoring.auroc_difference_error(labels, first, first) == 0

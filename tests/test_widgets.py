@@ -73,12 +73,12 @@ def test_rotation_starts_and_ends_at_the_image_itself(survey):
 
 def test_divergences_are_the_closed_forms():
     found = widgets.gaussians.divergences(1.0, 1.0, 1)
-    assert found["bhattacharyya"] == pytest.approx(0.125)
+    assert found["Bhattacharyya (ours)"] == pytest.approx(0.125)
     assert found["quadrature"] == pytest.approx(0.111421, abs=1e-5)
-    assert found["Monte Carlo (the truth)"] == pytest.approx(0.111421, abs=0.01)
-    assert widgets.gaussians.divergences(1.0, 1.0, 64)["bhattacharyya"] == pytest.approx(8.0)
+    assert found["Monte Carlo estimate"] == pytest.approx(0.111421, abs=0.01)
+    assert widgets.gaussians.divergences(1.0, 1.0, 64)["Bhattacharyya (ours)"] == pytest.approx(8.0)
     far = widgets.gaussians.divergences(3.0, 1.0, 64)
-    assert far["Monte Carlo (the truth)"] == pytest.approx(math.log(2), abs=1e-3)
+    assert far["Monte Carlo estimate"] == pytest.approx(math.log(2), abs=1e-3)
 
 
 def test_alpha_ends_are_the_two_terms_alone(short_run):
@@ -154,6 +154,34 @@ def test_a_chooser_offers_what_is_there(short_run, tmp_path):
         widgets.run_chooser([])
 
 
+def test_runs_that_differ_elsewhere_can_be_told_apart(tmp_path):
+    runs = [train(Config(category="3", mode="d", p=p, epochs=1), tmp_path / str(p), progress=False) for p in (0.1, 0.3)]
+    chooser = widgets.run_chooser(runs)
+    assert len(chooser.controls["config_hash"].options) == 2
+    chooser.controls["config_hash"].value = runs[1].config.config_hash
+    assert chooser.run is runs[1]
+
+
+def test_what_was_read_once_is_not_read_again(short_run, survey, monkeypatch):
+    calls, referee = [], widgets.Referee(np.zeros((9, 1024)), 1.0)
+    monkeypatch.setattr(widgets.choosing, "load_split", lambda config: calls.append(config) or survey.split)
+    monkeypatch.setattr(widgets.Referee, "of", lambda images: calls.append(images) or referee)
+    chooser = widgets.run_chooser([short_run])
+    playground = widgets.shift_playground({"8": (survey.split.train, survey.split.test)})
+    for epoch in (3, 5, 7):
+        chooser.controls["epoch"].value, playground.controls["cutout"].value = epoch, epoch
+    assert len(calls) == 2
+
+
+def test_baselines_and_mismatched_maps_are_refused(survey, tmp_path):
+    pca = train(Config(mode="pca"), tmp_path, progress=False)
+    for look in (Survey.of, widgets.alpha_explorer):
+        with pytest.raises(InputError, match="expected a run of mode vae, o, d, e, found pca"):
+            look(pca)
+    with pytest.raises(InputError, match="maps of the same images"):
+        widgets.DeviationExplorer({"o": Atlas.of(survey, 20), "e": Atlas.of(survey, 21)})
+
+
 def test_live_training_stops_and_goes_on_to_the_same_bytes(tmp_path):
     config = Config(category="3", epochs=12)
     live = widgets.LiveTraining(config, tmp_path / "live")
@@ -188,4 +216,29 @@ def test_live_training_shows_what_went_wrong(tmp_path):
     live.start()
     live.wait(60)
     assert "ZeroDivisionError" in live.error.value
+    assert not live.text.value
     assert not live.train_button.disabled
+    live.stop()  # a click that comes late says nothing
+    assert not live.text.value
+
+
+def test_a_second_widget_takes_a_training_over_and_shows_a_finished_one(tmp_path):
+    config = Config(category="3", epochs=400)
+    first = widgets.LiveTraining(config, tmp_path / "run")
+    first.start()
+    second = widgets.LiveTraining(config, tmp_path / "run")
+    second._watch = lambda *_: False
+    second.start()
+    second.wait(60)
+    assert "stopped after epoch" in first.text.value
+    assert "stopped after epoch" in second.text.value
+    assert widgets.LiveTraining(config, tmp_path / "run").text.value == "ready to go on"
+    short = Config(category="3", epochs=2)
+    train(short, tmp_path / "done", progress=False)
+    finished = widgets.LiveTraining(short, tmp_path / "done")
+    assert finished.text.value.startswith("finished: AUROC")
+    assert (finished.bar.value, finished.train_button.disabled) == (2, True)
+    with pytest.raises(InputError, match="another config"):
+        widgets.LiveTraining(config, tmp_path / "done")
+    with pytest.raises(InputError, match="expected a run of mode vae, o, d, e, found pca"):
+        widgets.LiveTraining(Config(mode="pca"), tmp_path / "pca")

@@ -37,8 +37,8 @@ class Lone:
 
 
 class _Convolution(Function):
-    """3x3, stride 2, padding 1. Its kernel's gradient is one product with the unfolded images: oneDNN's own takes two
-    to three times as long in bfloat16 on two threads. Of one channel there is too little for a product."""
+    """3x3, stride 2, padding 1, even H and W. The kernel's gradient is one product with unfolded images: oneDNN's own
+    takes two to three times as long in bfloat16 on two threads. Of one channel there is too little for a product."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """M plain VAEs side by side, trained as one network: every layer works on all of them at once.
 
 On a GPU a step of one small model is all launch overhead, which M models in one step share. The mathematics is that
-of `vae.VAE`. All parameters lie in one matrix `flat` (M, P), so that one cast or optimizer step is one operation; what
-the layers see are lasting views of it, so that a step spends nothing on cutting it up.
+of `vae.VAE`. All parameters lie in one matrix `flat` (M, P), so that their cast is one operation; what the layers see
+are lasting views of it, so that a step spends nothing on cutting it up.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

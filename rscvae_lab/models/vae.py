@@ -1,6 +1,6 @@
 """The VAE that recodes (Secs. 3.1 and 3.2): one encoder F, one decoder G, and a second pass through F."""
 
-from threading import Lock
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,7 +10,6 @@ from rscvae_lab.config import Config
 from rscvae_lab.models.layers import decoder, encoder
 
 LOG_VAR_BOUND = 10.0
-_INITIALISING = Lock()  # layers draw from the process's one generator
 
 
 class Coding(NamedTuple):
@@ -29,6 +28,19 @@ def bounded(raw: Tensor) -> Tensor:
     return LOG_VAR_BOUND * torch.tanh(raw / LOG_VAR_BOUND)
 
 
+def _initialised(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """torch's own defaults (He et al. 2015 with a = sqrt 5), drawn from a generator of ours."""
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+        elif hasattr(layer, "weight"):
+            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+            if layer.bias is not None:
+                bound = 1 / math.sqrt(nn.init._calculate_fan_in_and_fan_out(layer.weight)[0])
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return model
+
+
 class VAE(nn.Module):
     """Variational autoencoder with a diagonal Gaussian posterior (our choice; the paper writes Sigma as D x D).
 
@@ -45,10 +57,10 @@ class VAE(nn.Module):
 
     @classmethod
     def from_config(cls, config: Config, channels: int = 1) -> "VAE":
-        """A freshly initialised network; the seed alone decides its weights, and no global generator moves."""
-        with _INITIALISING, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            return cls(channels, config.image_size, config.widths, config.latent)
+        """A freshly initialised network; the seed alone decides its weights."""
+        with torch.device("meta"):  # layers would draw from the process's one generator, which threads share
+            model = cls(channels, config.image_size, config.widths, config.latent)
+        return _initialised(model.to_empty(device="cpu"), torch.Generator().manual_seed(config.seed))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x) = N(mu, diag exp(log_var)) for x in [0, 1], (B, C, S, S); mu and log_var are (B, D)."""

@@ -4,12 +4,15 @@ Pictures go through `ipywidgets.Image`, which notebook runners and browsers can 
 """
 
 import html
+import logging
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
+
+from rscvae_lab.errors import InputError
 
 Draw = Callable[..., tuple[Figure, str]]
 
@@ -58,12 +61,12 @@ class Panel(ipywidgets.VBox):
             show(self.picture, figure)
             self.text.value = text
 
-    def showing_errors(self) -> "_Errors":
+    def showing_errors(self) -> "ShownErrors":
         """A context whose errors are shown in red instead of being raised."""
-        return _Errors(self.error)
+        return ShownErrors(self.error)
 
 
-class _Errors:
+class ShownErrors:
     def __init__(self, place: ipywidgets.HTML):
         self.place = place
 
@@ -74,6 +77,8 @@ class _Errors:
         if not isinstance(error, Exception):
             return False
         message = html.escape(" ".join(str(error).split()) or "no message")
+        if not isinstance(error, InputError):
+            logging.getLogger(__name__).exception("a widget's callback failed", exc_info=error)
         colour = "var(--jp-error-color1, #c53030)"  # follows JupyterLab's theme
         self.place.value = f'<span style="color: {colour}"><b>{kind.__name__}:</b> {message}</span>'
         return True

@@ -14,7 +14,7 @@ from rscvae_lab.runs import Run
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
 SHOWN = 4
-FIELDS = ("dataset", "category", "mode", "epochs", "seed")
+FIELDS = ("dataset", "category", "mode", "epochs", "seed", "config_hash")  # the last where others leave a choice
 
 
 class RunChooser(Panel):
@@ -69,14 +69,17 @@ class RunChooser(Panel):
         """Curves of the chosen run up to an epoch, and what its final weights make of test images."""
         run, history = self.run, self.run.history
         history = history[history.epoch <= epoch]
-        split = self._splits.setdefault(run.config.config_hash, load_split(run.config))
+        if run.config.config_hash not in self._splits:
+            self._splits[run.config.config_hash] = load_split(run.config)
+        split = self._splits[run.config.config_hash]
         images = split.test[:: max(1, len(split.test) // SHOWN)][:SHOWN]
         pictures = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
         shown = {name: run.metrics[name] for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
         figures = ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
         last = history.iloc[-1]
-        return panels.live(history, run.config.epochs, pictures, run.config.mode), (
-            f"{METHOD_NAMES[run.config.mode]} on {run.config.dataset} {run.config.category}: {figures}<br>at epoch "
+        method = "recode_vae" if run.config.mode == "vae" else run.config.mode  # whose score `auroc` is
+        return panels.live(history, run.config.epochs, pictures, method), (
+            f"{METHOD_NAMES[method]} on {run.config.dataset} {run.config.category}: {figures}<br>at epoch "
             f"{epoch}: l_recon {last.recon:.1f}, l_enc1 {last.enc1:.1f} nats (pictures: the final weights)")
 
 

@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from rscvae_lab import panels
 from rscvae_lab.atlas import Atlas
 from rscvae_lab.categories import CATEGORIES
+from rscvae_lab.errors import InputError
 from rscvae_lab.plots import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 from rscvae_lab.widgets.clickable import ClickablePicture
 
 COLOURINGS = {"normal or novel": "group", "class": "category", "region": "region", "information (nats)": "l_enc1",
               "novelty score": "novelty_score"}
-NEAR = 0.04  # how far from a point a click still means it, as a share of the picture
+NEAR = 0.3  # inches: how far from a point a click still means it
 
 
 class DeviationExplorer(Panel):
@@ -22,10 +24,15 @@ class DeviationExplorer(Panel):
 
     Args:
         atlases: method -> its map, all of the same split and sample.
+
+    Raises:
+        InputError: they show different images.
     """
 
     def __init__(self, atlases: Mapping[str, Atlas]):
         self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
+        if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
+            raise InputError("expected maps of the same images, found others: give all one split, size and seed")
         picture = ClickablePicture()
         picture.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.frame.group == "novel"))
@@ -39,8 +46,9 @@ class DeviationExplorer(Panel):
         pictures = {"input": self.first.images[chosen].numpy()}
         for method, atlas in self.atlases.items():
             pictures[f"{METHOD_NAMES[method]}:\nreconstruction"] = atlas.examined.coding.x_hat[chosen].numpy()
-            pictures[f"{METHOD_NAMES[method]}:\nrecoding"] = atlas.examined.x_re[chosen].numpy()
+            pictures[f"{METHOD_NAMES[method]}:\nfrom the second code"] = atlas.examined.x_re[chosen].numpy()
         figure, self._places = panels.deviation(frames, COLOURINGS[colour], colour, chosen, pictures, self.names)
+        self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
 
     @property
@@ -61,6 +69,6 @@ class DeviationExplorer(Panel):
     def _clicked(self, change: dict) -> None:
         with self.showing_errors():
             x, y, _ = change["new"]
-            away = np.linalg.norm(self._places - np.array([x, 1 - y]), axis=-1).min(0)
+            away = np.linalg.norm((self._places - np.array([x, 1 - y])) * self._inches, axis=-1).min(0)
             if away.min() < NEAR:
                 self.controls["chosen"].value = int(away.argmin())

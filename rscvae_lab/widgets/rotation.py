@@ -35,7 +35,8 @@ class Turning:
     def at(self, angle: int) -> tuple[Figure, str]:
         """The figure at the nearest measured angle, and its numbers in words."""
         i, (frame, coding, x_re), regions = round(angle / STEP), self.examined, self.survey.regions
-        pictures = {"input": self.images[i], "reconstruction $\\hat{x}$": coding.x_hat[i], "recoding": x_re[i]}
+        pictures = {"input": self.images[i], "reconstruction $\\hat{x}$": coding.x_hat[i],
+                    "from the second code": x_re[i]}
         figure = panels.rotation(frame, i, {name: np.asarray(image) for name, image in pictures.items()},
                                  self.survey.test.frame, (regions.least_information, regions.farthest),
                                  self.survey.run.metrics["threshold"])

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rscvae_lab import panels, scoring
+from rscvae_lab.config import need_vae
 from rscvae_lab.runs import NORMALISER_NAMES, Run
 from rscvae_lab.widgets.base import Panel, slider
 
@@ -24,7 +25,8 @@ class Mixtures:
 
     @classmethod
     def of(cls, run: Run) -> "Mixtures":
-        """Raises InputError where the run's test set lacks a label."""
+        """Raises InputError where the run's test set lacks a label, or the run is of a baseline."""
+        need_vae(run.config)
         labels, l_recon, l_mut = (run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut"))
         means = {"held-out normals": scoring.Normalisers(*(run.metrics[name] for name in NORMALISER_NAMES)),
                  "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}

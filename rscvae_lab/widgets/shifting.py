@@ -57,7 +57,8 @@ def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
 
     def draw(name: str, **operations: bool | int) -> tuple[Figure, str]:
         known, images = classes[name]
-        referees.setdefault(name, Referee.of(known))
+        if name not in referees:
+            referees[name] = Referee.of(known)
         distorted = shifted(images, **operations)
         before, after = (referees[name].looks_normal(group) for group in (images, distorted))
         notes = ["normal" if normal else "anomaly" for normal in after[:SHOWN]]

@@ -1,5 +1,6 @@
 """Live training: curves and reconstructions that grow, and a stop button that leaves a run to go on with."""
 
+import atexit
 import threading
 import time
 from pathlib import Path
@@ -9,47 +10,63 @@ import pandas as pd
 from torch import Tensor
 
 from rscvae_lab import NOVEL, panels
-from rscvae_lab.config import Config
+from rscvae_lab.config import Config, need_vae
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.evaluation import code
 from rscvae_lab.files import runs_root
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs import CONFIG, HISTORY_NAMES, Run
+from rscvae_lab.runs import HISTORY_NAMES, STATE, Run, find
 from rscvae_lab.trainers import Training, train
-from rscvae_lab.widgets.base import _Errors, empty_picture, show
+from rscvae_lab.widgets.base import ShownErrors, empty_picture, show
 
 REDRAW_SECONDS = 0.4  # drawing takes its time from training
+
+
+_LATEST: dict[Path, "LiveTraining"] = {}  # the widget at work in each folder
 
 
 class LiveTraining(ipywidgets.VBox):
     """Buttons *train* and *stop*, a progress bar, and a figure of the training so far.
 
-    Training runs in a thread beside the kernel's own, so that the buttons work meanwhile. After a stop, *train* goes on
-    where it was, as `rscvae train --resume` on the same folder would; the result is the same to the byte.
+    Training runs in a thread beside the kernel's own, so that the buttons work meanwhile. After a stop *train* goes on
+    where it was, as `rscvae train --resume` on the same folder would; the result is the same to the byte. A cell
+    that is run again makes another widget, which takes the training over.
 
     Attributes:
         folder: where the run is left; run: the finished run, or None.
+
+    Raises:
+        InputError: the config is of a baseline, or the folder holds the run of another config.
     """
 
     def __init__(self, config: Config, folder: str | Path | None = None):
-        self.config, self.folder = config, Path(folder or runs_root() / "live" / config.config_hash)
-        self.run: Run | None = None
+        need_vae(config)
+        self.config = config
+        self.folder = Path(folder or runs_root() / "live" / config.config_hash).expanduser().resolve()
+        self.run: Run | None = find(self.folder, config, resume=True)
         self._stopping, self._thread, self._drawn = threading.Event(), threading.Thread(), 0.0
         self.train_button = ipywidgets.Button(description="train", button_style="primary")
         self.stop_button = ipywidgets.Button(description="stop", disabled=True)
         self.bar = ipywidgets.IntProgress(0, max=config.epochs, description="epochs")
-        self.picture, begun = empty_picture(), (self.folder / CONFIG).is_file()
+        self.picture, begun = empty_picture(), (self.folder / STATE).is_file()
         self.text, self.error = ipywidgets.HTML("ready to go on" if begun else "ready"), ipywidgets.HTML()
         self.train_button.on_click(lambda button: self.start())
         self.stop_button.on_click(lambda button: self.stop())
         buttons = ipywidgets.HBox([self.train_button, self.stop_button, self.bar])
         super().__init__([buttons, self.error, self.text, self.picture])
+        if self.run:
+            self._finished(_examples(config))
 
     def start(self) -> None:
         """Begins, or goes on; returns at once."""
         if self._thread.is_alive():
             return
+        before = _LATEST.get(self.folder)
+        if before not in (None, self):
+            before.stop()
+            before.wait()
+        _LATEST[self.folder] = self
         self._stopping.clear()
         self.train_button.disabled, self.stop_button.disabled = True, False
         self._thread = threading.Thread(target=self._train, daemon=True)
@@ -57,25 +74,34 @@ class LiveTraining(ipywidgets.VBox):
 
     def stop(self) -> None:
         """Asks for an end after the epoch in hand; its state is saved."""
-        self._stopping.set()
-        self.text.value = "stopping after this epoch"
+        if self._thread.is_alive():
+            self.text.value = "stopping after this epoch"
+            self._stopping.set()
 
     def wait(self, seconds: float | None = None) -> None:
         """Until the training has ended or was stopped."""
-        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._thread.join(seconds)
 
     def _train(self) -> None:
-        with _Errors(self.error):
-            self.text.value, images = "training", _examples(self.config)
+        self.text.value, ended = "training", ""
+        with ShownErrors(self.error):
+            images = _examples(self.config)
             try:
                 self.run = train(self.config, self.folder, resume=True, progress=False,
                                  watch=lambda training: self._watch(training, images))
+                ended = self._finished(images)
             except TrainingStopped as stopped:
-                self.text.value = str(stopped)
-            else:
-                self._draw(self.run.history, self.run.model, images)
-                self.text.value = f"finished: AUROC {self.run.metrics['auroc'] or float('nan'):.3f}"
+                ended = str(stopped)
+        self.text.value = ended
         self.train_button.disabled, self.stop_button.disabled = self.run is not None, True
+
+    def _finished(self, images: Tensor) -> str:
+        """Draws the finished run; returns what is to be said of it."""
+        self._draw(self.run.history, self.run.model, images)
+        self.train_button.disabled, auroc = True, self.run.metrics["auroc"]
+        self.text.value = "finished" if auroc is None else f"finished: AUROC {auroc:.3f} (α = 0.5)"
+        return self.text.value
 
     def _watch(self, training: Training, images: Tensor) -> bool:
         """After every epoch: draws where it is time to; False ends the training."""
@@ -86,7 +112,8 @@ class LiveTraining(ipywidgets.VBox):
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
         pictures = {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
-        show(self.picture, panels.live(history, self.config.epochs, pictures, self.config.mode))
+        method = "recode_vae" if self.config.mode == "vae" else self.config.mode  # whose score the curve is
+        show(self.picture, panels.live(history, self.config.epochs, pictures, method))
         self.bar.value, self._drawn = len(history), time.monotonic()
 
 
@@ -95,3 +122,12 @@ def _examples(config: Config, n: int = 3) -> Tensor:
     split = load_split(config)
     novel = split.test_labels == NOVEL
     return split.test[[*(~novel).nonzero().flatten()[:n].tolist(), *novel.nonzero().flatten()[:n].tolist()]]
+
+
+@atexit.register
+def _end() -> None:
+    """Stops what still trains, its state saved: a thread in torch's midst would abort an interpreter that ends."""
+    for live in _LATEST.values():
+        live.stop()
+    for live in _LATEST.values():
+        live.wait()
