@@ -58,7 +58,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = _figure(1, 3, (11, 3.2))
     recon, enc1, auroc = axes[0]
     for method, history in histories.items():
-        style = {"color": METHOD_COLOURS[method], "label": METHOD_NAMES[method], "linewidth": 1.5}
+        style = {"color": METHOD_COLOURS[method], "label": METHOD_NAMES[method], "linewidth": 1.5,
+                 "marker": "o" if len(history) < 5 else None}
         recon.plot(history.epoch, history.recon, **style)
         enc1.plot(history.epoch, history.enc1, **style)
     for method, history in histories.items():
@@ -68,12 +69,12 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         for name, values in scored.items():
             auroc.plot(evaluated.epoch, values, "o-", markersize=3, color=METHOD_COLOURS[name],
                        label=METHOD_NAMES[name])
-    recon.set(xlabel="epoch", ylabel="$l_{recon}$ (grey levels per image)", title="training normals: error")
-    enc1.set(xlabel="epoch", ylabel="$l_{enc1}$ (nats per image)", title="training normals: information")
+    recon.set(xlabel="epoch", ylabel="$l_{recon}$ (grey levels per image, log scale)", title="training normals: error")
+    enc1.set(xlabel="epoch", ylabel="$l_{enc1}$ (nats per image, log scale)", title="training normals: information")
     auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)", title="test images, evaluated epochs")
     for axis in (recon, enc1):
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
     auroc.legend(frameon=False, fontsize=8)
