@@ -31,9 +31,13 @@ class Canvas(Figure):
     """A figure that pyplot knows nothing of: a thread may draw it, and a notebook shows it whatever its backend."""
 
     def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.savefig(buffer, format="png")
-        return buffer.getvalue()
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def canvas(width: float, height: float) -> Canvas:
@@ -150,8 +154,9 @@ def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], at: float
     return figure
 
 
-def live(history: pd.DataFrame, epochs: int, pictures: Mapping[str, np.ndarray], method: str) -> Figure:
+def live(history: pd.DataFrame, epochs: int, pictures: Mapping[str, np.ndarray], mode: str) -> Figure:
     """A training as it goes: error and information of training normals, AUROC where evaluated, reconstructions."""
+    method = "recode_vae" if mode == "vae" else mode  # whose score AUROC at alpha 0.5 is
     figure, colour, seen = canvas(10.7, 3.3), METHOD_COLOURS[method], min(epochs, max(10, 2 * len(history)))
     curves = (("recon", "$l_{recon}$ (grey levels)"), ("enc1", "$l_{enc1}$ (nats)"), ("auroc", "AUROC, α = 0.5"))
     for i, (column, name) in enumerate(curves):

@@ -51,12 +51,8 @@ class Regions:
                    float(np.percentile(distance(heldout_codes, codes), NORMAL_PERCENTILE)),
                    float(np.percentile(heldout_l_recon, NORMAL_PERCENTILE)))
 
-    def assign(self, information: np.ndarray, mu: np.ndarray) -> np.ndarray:
-        """The region of each code: information (N,) in nats, mu (N, D); an array of `REGIONS`, (N,)."""
-        return self.assign_by(information, distance(mu, self.codes))
-
-    def assign_by(self, information: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """The same from distances already measured, (N,)."""
+    def assign(self, information: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """The region of each code by its information in nats and its `distance`, (N,) each; `REGIONS`, (N,)."""
         known = np.where(np.asarray(distances) <= self.farthest, NORMAL_REGION, ANOMALOUS_REGION)
         return np.where(np.asarray(information) < self.least_information, UNKNOWN_REGION, known)
 

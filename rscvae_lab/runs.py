@@ -83,10 +83,14 @@ class Run:
 
     def score(self, images: Tensor) -> pd.DataFrame:
         """l_recon, l_mut, l_enc1 and novelty_score of images (N, 1, S, S); a score depends on its image alone."""
-        means = None
+        return score(self.model, images, self.config, self.normalisers)
+
+    @property
+    def normalisers(self) -> Normalisers | None:
+        """The held-out means of novelty_score; None for a baseline, which has its own score."""
         if self.config.mode in VAE_MODES:
-            means = Normalisers(*(self.metrics[name] for name in NORMALISER_NAMES))
-        return score(self.model, images, self.config, means)
+            return Normalisers(*(self.metrics[name] for name in NORMALISER_NAMES))
+        return None
 
     def result_rows(self) -> list[dict[str, Any]]:
         """The run as rows of a results table; one `vae` training is two: `vae` (alpha 0) and `recode_vae` (0.5)."""

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from rscvae_lab import NORMAL, NOVEL, losses, scoring
+from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.config import need_vae
 from rscvae_lab.datasets import load_split
-from rscvae_lab.datasets.images import as_network_input
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.embedding import silhouette
 from rscvae_lab.evaluation import code
 from rscvae_lab.models.vae import Coding
 from rscvae_lab.regions import CASES, REGIONS, Regions, distance, semantic_deviation_rate
-from rscvae_lab.runs import NORMALISER_NAMES, Run
+from rscvae_lab.runs import Run
 
 
 class Examined(NamedTuple):
@@ -43,24 +41,19 @@ class Survey:
         """Loads the run's data and calibrates its regions on training and held-out normal images. Raises InputError
         where the data are missing, or the run is of a baseline."""
         need_vae(run.config)
-        split, model = load_split(run.config), run.model
-        heldout, js = code(model, split.heldout), run.config.js
-        terms = losses.terms(as_network_input(split.heldout, model.channels, model.image_size), heldout, js)
-        return cls(run, split, Regions.calibrated(code(model, split.train).mu.numpy(), heldout.mu.numpy(),
-                                                  terms.enc1.numpy(), terms.recon.numpy()))
+        split = load_split(run.config)
+        codes, heldout_codes = (code(run.model, images).mu.numpy() for images in (split.train, split.heldout))
+        heldout = run.score(split.heldout)
+        return cls(run, split, Regions.calibrated(codes, heldout_codes, heldout.l_enc1, heldout.l_recon))
 
     def examine(self, images: Tensor) -> Examined:
         """Codes, terms, region and case of any images (N, C, S, S), each by itself. Raises InputError for bad ones."""
-        model, coding = self.run.model, code(self.run.model, images)
-        terms = losses.terms(as_network_input(images, model.channels, model.image_size), coding, self.run.config.js)
-        frame = pd.DataFrame({"l_recon": terms.recon, "l_mut": terms.mut, "l_enc1": terms.enc1}, dtype=np.float64)
-        means = scoring.Normalisers(*(self.run.metrics[name] for name in NORMALISER_NAMES))
-        frame["novelty_score"] = scoring.novelty_score(frame.l_recon, frame.l_mut, means)
+        coding, frame = code(self.run.model, images), self.run.score(images)
         frame["distance"] = distance(coding.mu.numpy(), self.regions.codes)
-        frame["region"] = self.regions.assign_by(frame.l_enc1, frame.distance)
+        frame["region"] = self.regions.assign(frame.l_enc1, frame.distance)
         frame["case"] = self.regions.cases(frame.region, frame.l_recon)
         with torch.inference_mode():
-            return Examined(frame, coding, model.decode(coding.mu_re))
+            return Examined(frame, coding, self.run.model.decode(coding.mu_re))
 
     @cached_property
     def test(self) -> Examined:

@@ -24,7 +24,7 @@ def test_distance_is_the_mean_to_the_nearest_k():
     (10.0, [0.5, 0.5], "normal"),  # the border itself is enough
 ])
 def test_regions_of_constructed_codes(information, mu, region):
-    assert REGIONS.assign(np.array([information]), np.array([mu])).tolist() == [region]
+    assert REGIONS.assign(np.array([information]), distance(np.array([mu]), CODES)).tolist() == [region]
 
 
 def test_the_four_fates_of_novel_images():
@@ -38,7 +38,7 @@ def test_borders_are_percentiles_of_heldout_normals():
     codes, heldout = generator.normal(size=(500, 3)), generator.normal(size=(10_000, 3))
     information, l_recon = generator.normal(16, 2, 10_000), generator.normal(60, 9, 10_000)
     regions = Regions.calibrated(codes, heldout, information, l_recon)
-    found = regions.assign(information, heldout)
+    found = regions.assign(information, distance(heldout, codes))
     assert (found == "unknown").mean() == pytest.approx(0.01, abs=1e-3)
     assert (distance(heldout, codes) <= regions.farthest).mean() == pytest.approx(0.95, abs=1e-3)
     assert (found == "normal").mean() == pytest.approx(0.99 * 0.95, abs=0.01)  # the two are independent here

@@ -42,6 +42,11 @@ def test_every_control_redraws(survey, short_run):
         assert is_drawn(panel), panel.error.value
         assert panel.picture.value != before, name
         assert panel.text.value != text, name
+    for first, name, value in (("angle", "image", 1), ("mean", "sigma", 2.0), ("mean", "dimensions", 8),
+                               ("h_flip", "v_flip", True), ("h_flip", "rotate", True), ("h_flip", "cutout", 9)):
+        panel = panels[first][0]
+        before, panel.controls[name].value = panel.picture.value, value
+        assert panel.picture.value != before, name
 
 
 def test_a_mistake_in_a_callback_is_shown_and_the_picture_stays():

@@ -6,13 +6,13 @@ Pictures go through `ipywidgets.Image`, which notebook runners and browsers can 
 import html
 import logging
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
 
 from rscvae_lab.errors import InputError
+from rscvae_lab.panels import png
 
 Draw = Callable[..., tuple[Figure, str]]
 
@@ -27,9 +27,7 @@ def empty_picture() -> ipywidgets.Image:
 
 def show(picture: ipywidgets.DOMWidget, figure: Figure) -> None:
     """Puts a figure into a picture widget, as PNG."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    picture.value, picture.layout.display = buffer.getvalue(), None
+    picture.value, picture.layout.display = png(figure), None
 
 
 class Panel(ipywidgets.VBox):

@@ -9,7 +9,6 @@ from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
 from rscvae_lab.evaluation import code
-from rscvae_lab.plots import METHOD_NAMES
 from rscvae_lab.runs import Run
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
@@ -77,9 +76,8 @@ class RunChooser(Panel):
         shown = {name: run.metrics[name] for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
         figures = ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
         last = history.iloc[-1]
-        method = "recode_vae" if run.config.mode == "vae" else run.config.mode  # whose score `auroc` is
-        return panels.live(history, run.config.epochs, pictures, method), (
-            f"{METHOD_NAMES[method]} on {run.config.dataset} {run.config.category}: {figures}<br>at epoch "
+        return panels.live(history, run.config.epochs, pictures, run.config.mode), (
+            f"mode {run.config.mode} on {run.config.dataset} {run.config.category}: {figures}<br>at epoch "
             f"{epoch}: l_recon {last.recon:.1f}, l_enc1 {last.enc1:.1f} nats (pictures: the final weights)")
 
 

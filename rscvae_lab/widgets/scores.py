@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from rscvae_lab import panels, scoring
 from rscvae_lab.config import need_vae
-from rscvae_lab.runs import NORMALISER_NAMES, Run
+from rscvae_lab.runs import Run
 from rscvae_lab.widgets.base import Panel, slider
 
 ALPHAS = np.linspace(0, 1, 41)
@@ -28,7 +28,7 @@ class Mixtures:
         """Raises InputError where the run's test set lacks a label, or the run is of a baseline."""
         need_vae(run.config)
         labels, l_recon, l_mut = (run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut"))
-        means = {"held-out normals": scoring.Normalisers(*(run.metrics[name] for name in NORMALISER_NAMES)),
+        means = {"held-out normals": run.normalisers,
                  "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}
         curves = {name: np.array([scoring.auroc(labels, scoring.novelty_score(l_recon, l_mut, mean, alpha))
                                   for alpha in ALPHAS]) for name, mean in means.items()}

@@ -21,8 +21,6 @@ from rscvae_lab.trainers import Training, train
 from rscvae_lab.widgets.base import ShownErrors, empty_picture, show
 
 REDRAW_SECONDS = 0.4  # drawing takes its time from training
-
-
 _LATEST: dict[Path, "LiveTraining"] = {}  # the widget at work in each folder
 
 
@@ -56,7 +54,7 @@ class LiveTraining(ipywidgets.VBox):
         buttons = ipywidgets.HBox([self.train_button, self.stop_button, self.bar])
         super().__init__([buttons, self.error, self.text, self.picture])
         if self.run:
-            self._finished(_examples(config))
+            self.train_button.disabled, self.text.value = True, self._finished(_examples(config))
 
     def start(self) -> None:
         """Begins, or goes on; returns at once."""
@@ -99,9 +97,8 @@ class LiveTraining(ipywidgets.VBox):
     def _finished(self, images: Tensor) -> str:
         """Draws the finished run; returns what is to be said of it."""
         self._draw(self.run.history, self.run.model, images)
-        self.train_button.disabled, auroc = True, self.run.metrics["auroc"]
-        self.text.value = "finished" if auroc is None else f"finished: AUROC {auroc:.3f} (α = 0.5)"
-        return self.text.value
+        auroc = self.run.metrics["auroc"]
+        return "finished" if auroc is None else f"finished: AUROC {auroc:.3f} (α = 0.5)"
 
     def _watch(self, training: Training, images: Tensor) -> bool:
         """After every epoch: draws where it is time to; False ends the training."""
@@ -112,8 +109,7 @@ class LiveTraining(ipywidgets.VBox):
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
         pictures = {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
-        method = "recode_vae" if self.config.mode == "vae" else self.config.mode  # whose score the curve is
-        show(self.picture, panels.live(history, self.config.epochs, pictures, method))
+        show(self.picture, panels.live(history, self.config.epochs, pictures, self.config.mode))
         self.bar.value, self._drawn = len(history), time.monotonic()
 
 
