@@ -100,7 +100,7 @@ def engine_speed(config: Config) -> Callable[[float], float]:
     n = N_IMAGES if config.device == "cuda" else max(2 * config.batch_size, 2560 // config.stack)
     images = plain_loops.synthetic(n, config.image_size)
     nothing = images[:0]
-    split = OneClassSplit(images, nothing, nothing, nothing, *[torch.empty(0)] * 3)
+    split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
     engine = Engine([replace(config, seed=seed) for seed in range(config.stack)], [split] * config.stack)
     return _timed(lambda: engine.run_epoch(1), n * config.stack, config)
 

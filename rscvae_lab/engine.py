@@ -8,7 +8,7 @@ from torch import Tensor
 from rscvae_lab import losses
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import to_unit
-from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.datasets.one_class import OneClassSplit, fresh_anomalies
 from rscvae_lab.datasets.shifts import apply_operations
 from rscvae_lab.epochs import Batch, draw_epochs
 from rscvae_lab.models.stacked import StackedVAE
@@ -28,9 +28,10 @@ class Engine:
     """
 
     def __init__(self, configs: Sequence[Config], splits: Sequence[OneClassSplit]):
-        self.configs, device = configs, configs[0].device
+        self.configs, self.splits, device = configs, splits, configs[0].device
         dtype = torch.bfloat16 if configs[0].precision == "bfloat16" else torch.float32
-        self.stack = StackedVAE([VAE.from_config(config, CHANNELS) for config in configs], device, dtype)
+        self.stack = StackedVAE([VAE.from_config(config, CHANNELS) for config in configs], device, dtype,
+                                fixed_picture=configs[0].recode_gradient == "fixed_picture")
         self.optimizer = RowwiseAdam(self.stack.flat)
         self.sizes = [len(split.train) + len(split.anomalies) for split in splits]
         self._images = torch.cat([part for split in splits for part in (split.train, split.anomalies)]).to(device)
@@ -39,8 +40,7 @@ class Engine:
         self._weights = losses.Weights(*(torch.tensor(column, dtype=torch.float32, device=device).unsqueeze(1)
                                          for column in zip(*map(losses.Weights.of, configs))))
         self._shifting = any(config.mode == "d" for config in configs)
-        recoding = [config.mode != "vae" for config in configs]
-        self._recode = torch.tensor(recoding, device=device) if any(recoding) else False
+        self._recode = self._recoding() if any(config.mode != "vae" for config in configs) else False
         self._sums = torch.zeros(len(configs), 2, 6, dtype=torch.float64, device=device)
         self._batch: Batch | None = None  # where every step finds its draws: a recorded step knows addresses, not names
         self._step: Callable[[], None] | None = None
@@ -50,6 +50,11 @@ class Engine:
         """Everything that a step changes and a later one needs."""
         return {"flat": self.stack.flat, "stats": self.stack.stats, **self.optimizer.state}
 
+    def _recoding(self) -> Tensor:
+        """Whose running statistics a second encoding moves."""
+        moved = [config.mode != "vae" and config.recode_statistics == "both" for config in self.configs]
+        return torch.tensor(moved, device=self._images.device if self.stack.batched else "cpu")
+
     def run_epoch(self, epoch: int) -> list[list[list[float]]]:
         """Trains one epoch of each model. The host waits for the device once, at the end.
 
@@ -57,6 +62,7 @@ class Engine:
             For each model the epoch's sums over its normal and over its anomalous images, in each the number of images,
             and their loss, recon, enc1, enc2 and mut.
         """
+        self._draw_anomalies(epoch)
         drawn = draw_epochs(self.configs, epoch, self.sizes)
         step = self._step or self._make_step(drawn)
         self._sums.zero_()
@@ -64,6 +70,14 @@ class Engine:
             self._load(drawn, i)
             step()
         return self._sums.tolist()
+
+    def _draw_anomalies(self, epoch: int) -> None:
+        """Puts others in the anomalies' places, for models that meet fresh ones every epoch."""
+        end = 0
+        for config, size, split in zip(self.configs, self.sizes, self.splits):
+            end += size
+            if config.mode == "e" and config.anomaly_draw == "fresh":
+                self._images[end - len(split.anomalies) : end] = fresh_anomalies(split, config.seed, epoch)
 
     def _load(self, drawn: Batch, i: int) -> None:
         for static, part in zip(self._batch, drawn):
@@ -98,7 +112,7 @@ class Engine:
             images, y = apply_operations(images, shifts), y | shifts.any(-1)
         x = to_unit(images)
         coding = self.stack.forward(x, noise, self._recode, active.squeeze(1))
-        terms = losses.terms(x, coding, self.configs[0].js)
+        terms = losses.terms(x, coding, self.configs[0].js, self.configs[0].recode_gradient == "fixed_target")
         loss = losses.objective(terms, y, self._weights)
         self.optimizer.step(self.stack.gradient(loss, 1 / loss.shape[1]), rate, active)
         self._sums += _sums(loss.detach(), terms, y) * active.unsqueeze(2)

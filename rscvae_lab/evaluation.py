@@ -109,7 +109,7 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config) -> tuple[pd
         heldout = measure(model, split.heldout, config.js)
         means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
         test = score(model, split.test, config, means)
-        metrics = score_metrics(labels, test, heldout)
+        metrics = score_metrics(labels, test, heldout) | _validation(model, split, heldout, config.js)
     else:
         test, heldout = (score(model, images, config, None) for images in (split.test, split.heldout))
         metrics = {"auroc": scoring.auroc(labels, test.novelty_score) if len(np.unique(labels)) == 2 else None,
@@ -117,6 +117,15 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config) -> tuple[pd
     test.insert(0, "index", split.test_index.numpy())
     test.insert(1, "label", labels)
     return test, metrics
+
+
+def _validation(model: VAE, split: OneClassSplit, heldout: pd.DataFrame, js: str) -> dict[str, float]:
+    """The figures that settings may be chosen by: held-out normal against novel *training* images, none of them seen
+    in training; Eq. 15 with means over these images, and alpha 0."""
+    novel = measure(model, split.validation, js)
+    labels = np.repeat([NORMAL, NOVEL], [len(heldout), len(novel)])
+    found = aurocs(labels, pd.concat([heldout, novel], ignore_index=True)) if len(novel) else {}
+    return {"auroc_validation": found.get("auroc"), "auroc_validation_recon": found.get("auroc_recon")}
 
 
 def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame) -> dict[str, float | None]:

@@ -58,13 +58,16 @@ def mut(mu: Tensor, log_var: Tensor, mu_re: Tensor, log_var_re: Tensor, js: str 
     return DIVERGENCES[js](mu, log_var, mu_re, log_var_re)
 
 
-def terms(x: Tensor, coding: Coding, js: str = "bhattacharyya") -> Terms:
-    """Eqs. 4, 5, 7 and 8 of images x (B, C, S, S) and their coding."""
+def terms(x: Tensor, coding: Coding, js: str = "bhattacharyya", fixed_target: bool = False) -> Terms:
+    """Eqs. 4, 5, 7 and 8 of images x (B, C, S, S) and their coding.
+
+    `fixed_target` keeps l_mut from pulling on the first posterior; by default it pulls on both (our choice).
+    """
     mu, log_var, _, x_hat, mu_re, log_var_re = coding
     if mu_re is None:
         return Terms(recon(x, x_hat), enc1(mu, log_var), None, None)
-    return Terms(recon(x, x_hat), enc1(mu, log_var), enc2(mu_re, log_var_re),
-                 mut(mu, log_var, mu_re, log_var_re, js))
+    target = (mu.detach(), log_var.detach()) if fixed_target else (mu, log_var)
+    return Terms(recon(x, x_hat), enc1(mu, log_var), enc2(mu_re, log_var_re), mut(*target, mu_re, log_var_re, js))
 
 
 def vae(recon: Tensor, enc1: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -37,11 +37,14 @@ HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "an
 METRIC_NAMES = (
     "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final", "threshold", "s_a",
     "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel",
-    "epochs", "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit",
+    "epochs", "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit", "auroc_validation",
+    "auroc_validation_recon",
 )
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them in metrics.json, for novelty_score
-ROW_NAMES = ("dataset", "category", "method", "config_hash", "beta", "p", "anomaly_base", "js", "widths",
-             *METRIC_NAMES)
+_SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
+_REST = [field.name for field in fields(Config) if field.name not in {"mode", "recipe", *_SETTINGS, *METRIC_NAMES}]
+ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash", *_SETTINGS, *METRIC_NAMES, *_REST,
+                                 "command")))
 
 
 def new_model(config: Config) -> nn.Module:
@@ -95,13 +98,13 @@ class Run:
     def result_rows(self) -> list[dict[str, Any]]:
         """The run as rows of a results table; one `vae` training is two: `vae` (alpha 0) and `recode_vae` (0.5)."""
         config = self.config
-        row = {"dataset": config.dataset, "category": config.category, "method": config.mode,
-               "config_hash": config.config_hash, "beta": config.beta, "p": config.p,
-               "anomaly_base": config.anomaly_base, "js": config.js, "widths": "-".join(map(str, config.widths))}
-        row |= {name: self.metrics[name] for name in METRIC_NAMES}
+        row = {name: value for name, value in vars(config).items() if name in ROW_NAMES}
+        row |= {"method": config.mode, "config_hash": config.config_hash, "command": config.command,
+                "widths": "-".join(map(str, config.widths))} | {name: self.metrics[name] for name in METRIC_NAMES}
         if config.mode != "vae":
             return [row]
         by_reconstruction = {"method": "vae", "auroc": row["auroc_recon"], "auroc_heldout_norm": row["auroc_recon"],
+                             "auroc_validation": row["auroc_validation_recon"],
                              "auroc_best": _best(self.history, "auroc_recon"),
                              "auroc_final": _last(self.history, "auroc_recon"), "threshold": None}
         return [row | by_reconstruction, row | {"method": "recode_vae"}]

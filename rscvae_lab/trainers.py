@@ -24,7 +24,7 @@ from rscvae_lab.files import runs_root
 SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # at most this much training, and the epoch in hand, is lost to a kill
 Watch = Callable[["Training"], bool]
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p", "shifts", "anomaly_base",
-             "lambda_consist", "beta", "consist_on_anomaly")  # in these the models of a stack may differ
+             "anomaly_draw", "lambda_consist", "beta", "consist_on_anomaly")  # here the models of a stack may differ
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,

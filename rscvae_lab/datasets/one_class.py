@@ -16,6 +16,8 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.errors import InputError
 
+N_VALIDATION = 2000  # novel training images to choose settings by, or half of them where there are fewer
+
 
 class LabelledImages(NamedTuple):
     """A data set's own part: images uint8 (N, C, H, W), labels int64 (N,) of the original classes."""
@@ -31,6 +33,8 @@ class OneClassSplit:
     train: Tensor  # normal
     anomalies: Tensor  # novel training images, mode e only
     heldout: Tensor  # normal training images, never trained on
+    validation: Tensor  # novel training images, never trained on: with `heldout`, what settings are chosen by
+    pool: Tensor  # what fresh anomalies are drawn from every epoch; empty where they are drawn once
     test: Tensor
     test_labels: Tensor  # (N,), NORMAL or NOVEL
     test_classes: Tensor  # (N,), the original class
@@ -42,7 +46,7 @@ class OneClassSplit:
         return {
             "n_train": len(self.train),
             "n_heldout": len(self.heldout),
-            "n_anomalous_train": len(self.anomalies),
+            "n_anomalous_train": max(len(self.anomalies), len(self.pool)),
             "n_test_normal": int((self.test_labels == NORMAL).sum()),
             "n_test_novel": int((self.test_labels == NOVEL).sum()),
         }
@@ -59,11 +63,15 @@ def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, co
         raise InputError(f"expected at least 2 training images of {config.category}, found {len(of_class)}")
     heldout, kept = _draw(len(of_class), max(1, round(config.heldout * len(of_class))), config.split_seed, stream=0)
     tested = _test_index(test.labels, normal, config)
-    anomalies = _anomaly_index(train.labels, normal, config) if config.mode == "e" else torch.empty(0).long()
+    others, validation = _others(train.labels, normal, config)
+    anomalies = _anomaly_index(train.labels, others, normal, config) if config.mode == "e" else others[:0]
+    pool = others if config.mode == "e" and config.anomaly_draw == "fresh" else others[:0]
     return OneClassSplit(
         train=resize(train.images[of_class[kept]], config.image_size),
         anomalies=resize(train.images[anomalies], config.image_size),
         heldout=resize(train.images[of_class[heldout]], config.image_size),
+        validation=resize(train.images[validation], config.image_size),
+        pool=resize(train.images[pool], config.image_size),
         test=resize(test.images[tested], config.image_size),
         test_labels=torch.where(test.labels[tested] == normal, NORMAL, NOVEL),
         test_classes=test.labels[tested],
@@ -76,14 +84,29 @@ def anomalies_per_class(n_base: int, n_classes: int, p: float) -> int:
     return max(1, int(p * n_base / n_classes + 1e-9))
 
 
-def _anomaly_index(labels: Tensor, normal: int, config: Config) -> Tensor:
-    """Which training images of the other classes mode e is given: k of each (Sec. 4.4)."""
-    others = [int(label) for label in labels.unique() if label != normal]
+def fresh_anomalies(split: OneClassSplit, seed: int, epoch: int) -> Tensor:
+    """As many of the pool as the split has anomalies, others in every epoch."""
+    drawn = np.random.default_rng((seed, epoch)).permutation(len(split.pool))[: len(split.anomalies)]
+    return split.pool[torch.from_numpy(drawn)]
+
+
+def _others(labels: Tensor, normal: int, config: Config) -> tuple[Tensor, Tensor]:
+    """Training images of the other classes: what mode e may draw from, and the same few in every mode, to choose by."""
+    others = torch.nonzero(labels != normal).flatten()
+    chosen, left = _draw(len(others), min(N_VALIDATION, len(others) // 2), config.split_seed, stream=100)
+    return others[left], others[chosen]
+
+
+def _anomaly_index(labels: Tensor, others: Tensor, normal: int, config: Config) -> Tensor:
+    """Which of the other classes' training images mode e is given: k of each (Sec. 4.4), or as many of all pooled."""
+    classes = [int(label) for label in labels.unique() if label != normal]
     n_base = int((labels == normal).sum()) if config.anomaly_base == "class" else len(labels)
-    k = anomalies_per_class(n_base, len(others), config.p)
+    k = anomalies_per_class(n_base, len(classes), config.p)
+    if config.anomaly_draw != "stratified":
+        return others[_draw(len(others), min(k * len(classes), len(others)), config.seed, stream=101)[0]]
     drawn = []
-    for label in others:
-        of_class = torch.nonzero(labels == label).flatten()
+    for label in classes:
+        of_class = others[labels[others] == label]
         drawn.append(of_class[_draw(len(of_class), min(k, len(of_class)), config.seed, stream=2 + label)[0]])
     return torch.cat(drawn)
 

@@ -25,11 +25,12 @@ class StackedVAE:
         dtype: of matrix products and activations; parameters, statistics, codes and x_hat keep the models' own.
         batched: whether layers work on all models at once. By default on a GPU; on a CPU, where it does not pay, one
             model follows the other, to the same bits as alone.
+        fixed_picture: keeps the recoding's gradient from flowing back through x_hat into the decoder.
     """
 
     def __init__(self, models: Sequence[VAE], device: str = "cpu", dtype: torch.dtype = torch.float32,
-                 batched: bool | None = None):
-        self.architecture = models[0]
+                 batched: bool | None = None, fixed_picture: bool = False):
+        self.architecture, self.fixed_picture = models[0], fixed_picture
         self.flat = torch.stack([_joined(map(_memory_order, _ordered(model))) for model in models]).to(device)  # (M, P)
         self.stats = torch.stack([_joined(_statistics(model)) for model in models]).to(device)  # (M, Q)
         self._n_cast = sum(parameter.numel() for parameter in models[0].parameters() if parameter.dim() > 1)
@@ -60,17 +61,20 @@ class StackedVAE:
         Args:
             x: images in [0, 1], (M, B, C, S, S).
             noise: standard normal draws (M, B, D).
-            recode: False leaves the second encoding out. A bool (M,) says whose statistics it moves.
+            recode: False leaves the second encoding out. A bool (M,) says whose statistics it moves; on the CPU
+                where layers do not work on all models at once.
             active: bool (M,), whose statistics move at all. A lone model's always do.
         """
         if self._matrices is not None:
             self._matrices.copy_(self.flat[:, : self._n_cast])
-        first, again, recodes = MOMENTUM * active, MOMENTUM * (active & recode), recode is not False
+        recodes = recode is not False
+        if len(self.flat) == 1 and not self.batched:  # with nothing to ask of the device, and views instead of copies
+            momenta = MOMENTUM, MOMENTUM * bool(recode)
+            coding = self._networks[0].forward(x.squeeze(0), noise.squeeze(0), recodes, *momenta)
+            return Coding(*(part if part is None else part.unsqueeze(0) for part in coding))
+        first, again = MOMENTUM * active, MOMENTUM * (active & recode)
         if self.batched:
             return self._networks[0].forward(x, noise, recodes, first, again)
-        if len(self.flat) == 1:  # with nothing to ask of the device, and views instead of copies
-            coding = self._networks[0].forward(x.squeeze(0), noise.squeeze(0), recodes, MOMENTUM, MOMENTUM)
-            return Coding(*(part if part is None else part.unsqueeze(0) for part in coding))
         momenta = zip(first.tolist(), again.tolist())
         codings = [network.forward(*batch, recodes, *pair)
                    for network, *batch, pair in zip(self._networks, x, noise, momenta)]
@@ -105,6 +109,7 @@ class _Network:
 
     def __init__(self, stack: StackedVAE, row: int | slice, kernels: type[Lone] | type[Batched], dtype: torch.dtype):
         self.architecture, self.kernels, self.dtype = stack.architecture, kernels, dtype
+        self.fixed_picture = stack.fixed_picture
         self.leaves = dict(_leaves(stack, row))
         self.momentum: float | Tensor = MOMENTUM  # how far running statistics move
         names = [f"{name}.{kind}" for name, _ in _norms(stack.architecture) for kind in ("mean", "var")]
@@ -118,7 +123,8 @@ class _Network:
         z = mu + (0.5 * log_var).exp() * noise
         x_hat = self._through("decoder", z.to(self.dtype))
         self.momentum = again
-        return Coding(mu, log_var, z, x_hat, *(self._encode(x_hat) if recode else (None, None)))
+        seen = x_hat.detach() if self.fixed_picture else x_hat
+        return Coding(mu, log_var, z, x_hat, *(self._encode(seen) if recode else (None, None)))
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self._through("encoder", x.to(self.dtype))
