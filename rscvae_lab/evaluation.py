@@ -14,6 +14,7 @@ from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets.images import as_network_input
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.models.vae import VAE, Coding
+from rscvae_lab.regions import least_information
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
 _CHUNK = {"cpu": 256, "cuda": 4096}  # images a forward pass; scores do not depend on it
@@ -111,8 +112,11 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config) -> tuple[pd
         test = score(model, split.test, config, means)
         metrics = score_metrics(labels, test, heldout) | _validation(model, split, heldout, config.js)
     else:
-        test, heldout = (score(model, images, config, None) for images in (split.test, split.heldout))
+        test, heldout, novel = (score(model, images, config, None)
+                                for images in (split.test, split.heldout, split.validation))
         metrics = {"auroc": scoring.auroc(labels, test.novelty_score) if len(np.unique(labels)) == 2 else None,
+                   "auroc_validation": scoring.auroc(_labels(heldout, novel), np.concatenate(
+                       [heldout.novelty_score, novel.novelty_score])) if len(novel) else None,
                    "threshold": scoring.threshold(heldout.novelty_score)}
     test.insert(0, "index", split.test_index.numpy())
     test.insert(1, "label", labels)
@@ -123,9 +127,13 @@ def _validation(model: VAE, split: OneClassSplit, heldout: pd.DataFrame, js: str
     """The figures that settings may be chosen by: held-out normal against novel *training* images, none of them seen
     in training; Eq. 15 with means over these images, and alpha 0."""
     novel = measure(model, split.validation, js)
-    labels = np.repeat([NORMAL, NOVEL], [len(heldout), len(novel)])
-    found = aurocs(labels, pd.concat([heldout, novel], ignore_index=True)) if len(novel) else {}
+    both = pd.concat([heldout, novel], ignore_index=True)
+    found = aurocs(_labels(heldout, novel), both) if len(novel) else {}
     return {"auroc_validation": found.get("auroc"), "auroc_validation_recon": found.get("auroc_recon")}
+
+
+def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:
+    return np.repeat([NORMAL, NOVEL], [len(normal), len(novel)])
 
 
 def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame) -> dict[str, float | None]:
@@ -139,7 +147,7 @@ def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame)
         heldout_norm_score = scoring.novelty_score(test.l_recon, test.l_mut, means)
         metrics = aurocs(labels, test) | {"auroc_heldout_norm": scoring.auroc(labels, heldout_norm_score)}
     metrics["threshold"] = scoring.threshold(scoring.novelty_score(heldout.l_recon, heldout.l_mut, means))
-    metrics |= _consistency(labels, test)
+    metrics |= _consistency(labels, test) | _deviation(labels, test, least_information(heldout.l_enc1))
     return metrics | {"heldout_mean_recon": means.recon, "heldout_mean_mut": means.mut}
 
 
@@ -147,11 +155,22 @@ def _consistency(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | No
     """S_a (Table 4) over test normals, with both readings of Eq. 17's means, and its rank companion."""
     normal = test[labels == NORMAL]
     if len(normal) < 2:
-        return {"s_a": None, "s_a_test_mean": None, "s_a_spearman": None}
+        return dict.fromkeys(("s_a", "s_a_test_mean", "s_a_spearman", "s_a_relative"))
     over_normals = scoring.Normalisers.over(normal.l_recon, normal.l_mut)
     over_all = scoring.Normalisers.over(test.l_recon, test.l_mut)
     return {
         "s_a": scoring.s_a(normal.l_recon, normal.l_mut, over_normals),
         "s_a_test_mean": scoring.s_a(normal.l_recon, normal.l_mut, over_all),
         "s_a_spearman": scoring.s_a_spearman(normal.l_recon, normal.l_mut),
+        "s_a_relative": scoring.s_a_relative(normal.l_recon, normal.l_mut),
     }
+
+
+def _deviation(labels: np.ndarray, test: pd.DataFrame, border: float) -> dict[str, float | None]:
+    """The shares of novel and of normal test images in the unknown region, that is with less information than `border`
+    nats; the first is the semantic-deviation rate."""
+    def share(label: int) -> float | None:
+        group = test.l_enc1[labels == label]
+        return float((group < border).mean()) if len(group) else None
+
+    return {"semantic_deviation_rate": share(NOVEL), "normal_in_unknown": share(NORMAL)}

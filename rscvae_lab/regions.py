@@ -47,7 +47,7 @@ class Regions:
         if not len(codes) or not len(heldout_codes):
             raise InputError(f"expected training and held-out normal images to calibrate regions on, found "
                              f"{len(codes)} and {len(heldout_codes)}")
-        return cls(codes, float(np.percentile(heldout_l_enc1, UNKNOWN_PERCENTILE)),
+        return cls(codes, least_information(heldout_l_enc1),
                    float(np.percentile(distance(heldout_codes, codes), NORMAL_PERCENTILE)),
                    float(np.percentile(heldout_l_recon, NORMAL_PERCENTILE)))
 
@@ -65,6 +65,11 @@ class Regions:
         drawn = np.where(np.asarray(l_recon) <= self.worst_recon, "case 2", "case 3")
         chosen = [np.asarray(regions) == NORMAL_REGION, np.asarray(regions) == UNKNOWN_REGION]
         return np.select(chosen, ["case 1", "deviated"], drawn)
+
+
+def least_information(heldout_l_enc1: np.ndarray) -> float:
+    """The border of the unknown region in nats: the 1st percentile of held-out normals' l_enc1 (N,)."""
+    return float(np.percentile(heldout_l_enc1, UNKNOWN_PERCENTILE))
 
 
 def distance(mu: np.ndarray, codes: np.ndarray, k: int = K_NEAREST) -> np.ndarray:

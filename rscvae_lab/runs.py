@@ -38,7 +38,7 @@ METRIC_NAMES = (
     "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final", "threshold", "s_a",
     "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel",
     "epochs", "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit", "auroc_validation",
-    "auroc_validation_recon",
+    "auroc_validation_recon", "s_a_relative", "semantic_deviation_rate", "normal_in_unknown",
 )
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them in metrics.json, for novelty_score
 _SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")

@@ -56,6 +56,13 @@ def s_a(l_recon: np.ndarray, l_mut: np.ndarray, means: Normalisers) -> float:
     return float(np.std(consistency_ratio(l_recon, l_mut, means)))
 
 
+def s_a_relative(l_recon: np.ndarray, l_mut: np.ndarray) -> float:
+    """std(a) / mean(a): the spread of Eq. 17 whatever its normalisers, which cancel. Not S_a over test normals: the
+    mean of a ratio is not the ratio of means."""
+    ratio = l_mut / l_recon
+    return float(np.std(ratio) / np.mean(ratio))
+
+
 def s_a_spearman(l_recon: np.ndarray, l_mut: np.ndarray) -> float:
     """Rank correlation of l_mut with l_recon: what S_a is after, without its normalisers. NaN if one is constant."""
     return float(spearmanr(l_mut, l_recon).statistic)

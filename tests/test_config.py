@@ -1,7 +1,10 @@
 """A config is checked, hashed and read back; settings come from text."""
 
+import sys
+
 import pytest
 
+from rscvae_lab.__main__ import main
 from rscvae_lab.config import WIDTHS, Config, parse_settings
 from rscvae_lab.errors import InputError
 
@@ -48,6 +51,18 @@ def test_impossible_values_are_refused_in_one_line(wrong):
 def test_settings_from_text():
     found = parse_settings({"widths": "32-64-128-256", "beta": "5", "epochs": "3", "consist_on_anomaly": "False"})
     assert found == {"widths": (32, 64, 128, 256), "beta": 5.0, "epochs": 3, "consist_on_anomaly": False}
+
+
+@pytest.mark.parametrize("config", [
+    Config(), Config(dataset="fashion_mnist", category="t-shirt/top", mode="e", seed=3, beta=10, widths="wide",
+                     threads=1, consist_on_anomaly=False, anomaly_draw="fresh", precision="float32"),
+    Config(dataset="mnist", scale="paper", epochs=60, learning_rate=0.005, evaluate_every=7)])
+def test_the_command_of_a_config_makes_it_again(config, monkeypatch):
+    seen = []
+    monkeypatch.setattr("rscvae_lab.trainers.train", lambda made, *_, **__: seen.append(made) or sys.exit(5))
+    with pytest.raises(SystemExit):
+        main(config.command.split()[1:])
+    assert seen == [config]
 
 
 @pytest.mark.parametrize("settings", [{"colour": "red"}, {"epochs": "many"}, {"consist_on_anomaly": "perhaps"},

@@ -16,7 +16,7 @@ from rscvae_lab.categories import CATEGORIES, category_list, category_slug, clas
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split, mnist
 from rscvae_lab.datasets.images import as_network_input, resize
-from rscvae_lab.datasets.one_class import LabelledImages, anomalies_per_class, one_class_split
+from rscvae_lab.datasets.one_class import LabelledImages, anomalies_per_class, fresh_anomalies, one_class_split
 from rscvae_lab.errors import InputError
 
 
@@ -78,6 +78,26 @@ def test_anomalies_are_stratified_and_floored():
     assert anomalies_per_class(107, 9, 0.01) == 1
     assert anomalies_per_class(900, 9, 0.01) == 1
     assert anomalies_per_class(60_000, 9, 0.01) == 66
+
+
+@pytest.mark.parametrize("settings", [{}, {"anomaly_draw": "pooled"}, {"anomaly_draw": "fresh"}, {"p": 0.5}])
+def test_what_settings_are_chosen_by_is_never_trained_on_and_the_same_in_every_mode(settings):
+    split = load_split(Config(mode="e", **settings))
+    chosen = {bytes(image.numpy()) for image in split.validation}
+    assert len(split.validation) == (1198 - 119) // 2
+    for part in (split.train, split.heldout, split.anomalies, split.pool):
+        assert not chosen & {bytes(image.numpy()) for image in part}
+    assert torch.equal(split.validation, load_split(Config(mode="o", seed=5)).validation)
+
+
+def test_fresh_anomalies_are_others_every_epoch_from_the_pool():
+    split = load_split(Config(mode="e", anomaly_draw="fresh", p=0.2))
+    pool = {bytes(image.numpy()) for image in split.pool}
+    drawn = [{bytes(image.numpy()) for image in fresh_anomalies(split, 0, epoch)} for epoch in (1, 2)]
+    assert len(split.anomalies) == len(drawn[0]) == 18
+    assert drawn[0] | drawn[1] <= pool
+    assert len(drawn[0] & drawn[1]) < 9
+    assert split.counts["n_anomalous_train"] == len(split.pool) == 540
 
 
 def test_a_class_without_training_images_is_refused():

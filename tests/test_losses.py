@@ -61,6 +61,17 @@ def test_the_objective_of_each_mode_by_hand(mode, expected):
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
+def test_a_fixed_target_is_not_pulled_by_l_mut(generator):
+    posterior = [torch.randn(3, 4, generator=generator).requires_grad_() for _ in range(4)]
+    mu, log_var, mu_re, log_var_re = posterior
+    coding = Coding(mu, log_var, mu, torch.zeros(3, 1, 8, 8), mu_re, log_var_re)
+    free, fixed = (losses.terms(torch.zeros(3, 1, 8, 8), coding, fixed_target=fixed).mut for fixed in (False, True))
+    assert torch.equal(free, fixed)
+    assert all(part is not None for part in torch.autograd.grad(free.sum(), posterior))
+    found = torch.autograd.grad(fixed.sum(), posterior, allow_unused=True)
+    assert [part is None for part in found] == [True, True, False, False]
+
+
 def test_without_consistency_on_anomalies_only_enc1_is_left():
     weights = losses.Weights.of(Config(mode="e", beta=2.0, consist_on_anomaly=False))
     found = losses.objective(TERMS, torch.tensor([1, 1]), weights)

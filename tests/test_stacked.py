@@ -51,6 +51,38 @@ def test_the_forward_pass_is_the_plain_models(batched, generator):
                 torch.testing.assert_close(tensor, expected)
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_settings_of_the_recoding(batched, generator):
+    """A recoding that moves no statistics leaves those of a lone encoding; one of a fixed picture, a decoder whose
+    gradient is that of the reconstruction alone."""
+    models = [VAE.from_config(config).double() for config in CONFIGS[:2]]
+    x = torch.rand(2, 5, 1, 32, 32, generator=generator, dtype=torch.float64)
+    noise, everyone = torch.randn(2, 5, 64, generator=generator, dtype=torch.float64), torch.ones(2, dtype=torch.bool)
+    gradients, stats = [], []
+    for recode in (False, ~everyone):
+        stack = StackedVAE(models, dtype=torch.float64, batched=batched, fixed_picture=True)
+        terms = losses.terms(x, stack.forward(x, noise, recode, everyone))
+        loss = terms.recon if terms.mut is None else terms.recon + terms.mut
+        gradients.append(stack.gradient(loss).clone())
+        stats.append(stack.stats)
+    torch.testing.assert_close(*stats)
+    sizes = [parameter.numel() for parameter in models[0].parameters() if parameter.dim() > 1]
+    encoder, decoder = slice(sizes[0]), slice(sum(sizes) - sizes[-1], sum(sizes))  # the first kernel and the last
+    assert not torch.allclose(gradients[0][:, encoder], gradients[1][:, encoder])
+    torch.testing.assert_close(gradients[0][:, decoder], gradients[1][:, decoder])
+
+
+def test_a_lone_recoding_need_not_move_statistics(generator):
+    x, noise = torch.rand(1, 5, 1, 32, 32, generator=generator), torch.randn(1, 5, 64, generator=generator)
+    stats = []
+    for recode in (False, torch.tensor([False]), torch.tensor([True])):
+        stack = StackedVAE([VAE.from_config(CONFIGS[1])])
+        stack.forward(x, noise, recode, torch.tensor([True]))
+        stats.append(stack.stats)
+    assert torch.equal(stats[0], stats[1])
+    assert not torch.allclose(stats[0], stats[2])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_hand_made_gradients_are_the_derivatives(channels, generator):
     """Against finite differences; one channel goes another way than several."""

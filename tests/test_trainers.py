@@ -7,12 +7,19 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.metrics import roc_auc_score
 
 from rscvae_lab import losses
 from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
+from rscvae_lab.evaluation import measure
+from rscvae_lab.runs import ROW_NAMES
+from rscvae_lab.surveys import Survey
 from rscvae_lab.trainers import train, trained
 
 RUN_FILES = {"config.json", "weights.safetensors", "history.csv", "scores.csv", "metrics.json"}
@@ -37,6 +44,7 @@ def test_a_run_leaves_its_files_and_every_metric(mode, tmp_path):
     missing = {name for name in METRICS if metrics[name] is None}
     assert missing <= ({"commit"} if is_vae else {"commit", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "epochs",
                                                   "s_a", "s_a_test_mean", "s_a_spearman"})
+    assert 0 < metrics["auroc_validation"] <= 1
     assert list(run.scores) == ["index", "label", "l_recon", "l_mut", "l_enc1", "novelty_score"]
     assert run.scores.notna().all().all() == is_vae
     assert list(run.history) == HISTORY
@@ -56,6 +64,7 @@ def test_the_metrics_follow_from_the_scores(short_run):
     normal = scores[scores.label == 0]
     ratio = normal.l_mut / normal.l_recon * normal.l_recon.mean() / normal.l_mut.mean()
     assert metrics["s_a"] == pytest.approx(ratio.std(ddof=0))
+    assert metrics["s_a_relative"] == pytest.approx(ratio.std(ddof=0) / ratio.mean())
     assert metrics["s_a_spearman"] == pytest.approx(normal.l_mut.corr(normal.l_recon, method="spearman"))
 
 
@@ -148,6 +157,23 @@ def test_paper_scale_reports_the_epoch_of_lowest_rate(tmp_path):
     assert run.metrics["auroc_best"] == auroc.max()
 
 
+def test_the_figure_to_choose_by_never_saw_the_test_set(short_run):
+    """Held-out normal against novel training images, Eq. 15 by hand with means over these."""
+    split = load_split(short_run.config)
+    seen = measure(short_run.model, torch.cat([split.heldout, split.validation]))
+    paper_score = seen.l_mut / seen.l_mut.mean() + seen.l_recon / seen.l_recon.mean()
+    novel = np.arange(len(seen)) >= len(split.heldout)
+    assert short_run.metrics["auroc_validation"] == pytest.approx(roc_auc_score(novel, paper_score))
+    assert short_run.metrics["auroc_validation_recon"] == pytest.approx(roc_auc_score(novel, seen.l_recon))
+
+
+def test_the_semantic_deviation_of_a_run_is_that_of_its_regions(short_run):
+    survey = Survey.of(short_run)
+    for name, label in (("semantic_deviation_rate", 1), ("normal_in_unknown", 0)):
+        regions = survey.test.frame.region[survey.test.frame.label == label]
+        assert short_run.metrics[name] == pytest.approx((regions == "unknown").mean())
+
+
 def test_divergence_is_said_in_words_and_leaves_no_result(tmp_path, monkeypatch):
     objective = losses.objective
     monkeypatch.setattr(losses, "objective", lambda *arguments: float("nan") * objective(*arguments))
@@ -176,7 +202,8 @@ def test_one_vae_training_gives_two_rows(tmp_path):
     assert recode["auroc"] == run.metrics["auroc"]
     assert vae["config_hash"] == recode["config_hash"]
     identity = "dataset category method config_hash beta p anomaly_base js widths".split()
-    assert list(vae) == identity + METRICS
+    assert list(ROW_NAMES)[: len(identity + METRICS)] == identity + METRICS
+    assert set(vae) == set(recode) == set(ROW_NAMES)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
