@@ -6,9 +6,11 @@ from rscvae_lab.categories import category_slug, known_dataset
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import project_root
 
-PRINTED_NAMES = {"ae": "AE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d", "e": "RSC-VAE_e"}
+PRINTED_NAMES = {"ae": "AE", "ganomaly": "GANomaly", "ocgan": "OCGAN", "gradcon": "GradCon", "adgan": "ADGAN",
+                 "dsebm": "DSEBM", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d", "e": "RSC-VAE_e"}
 _TABLES = {"mnist": "table1_mnist", "fashion_mnist": "table2_fmnist"}
 _ABBREVIATIONS = {"T-shirt": "T-shirt/top", "T-shirt/tp": "T-shirt/top", "Ankle": "Ankle boot"}
+_TABLE5 = {"RSC-VAE_o": "o", "RSC-VAE_e (l_enc1)": "e, l_enc1", "RSC-VAE_e (l_enc1 + l_consist)": "e"}
 
 
 def printed_table(name: str) -> pd.DataFrame:
@@ -19,13 +21,42 @@ def printed_table(name: str) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"category": str}, index_col=0)
 
 
+def printed_aurocs(dataset: str) -> pd.DataFrame:
+    """Tables 1 and 2: a row a class (slug), a column a method under our name, in the paper's order of columns.
+
+    Raises:
+        InputError: the paper has no such table for this data set.
+    """
+    table = _by_slug(_auroc_table(dataset), dataset)
+    return table.rename(columns={name: method for method, name in PRINTED_NAMES.items()})
+
+
+def printed_average(dataset: str) -> dict[str, float]:
+    """The last row of Tables 1 and 2 as printed, by our names of methods; not always the mean of the rows above."""
+    averages = _auroc_table(dataset).loc["average"]
+    return {method: float(averages[name]) for method, name in PRINTED_NAMES.items() if name in averages}
+
+
 def printed_auroc(dataset: str, category: str) -> dict[str, float]:
-    """Tables 1 and 2: the printed AUROC of each of our methods for one class; empty for a set the paper lacks."""
+    """Tables 1 and 2: the printed AUROC of each method that is ours too; empty for a set the paper lacks."""
     dataset = known_dataset(dataset)
     if dataset not in _TABLES:
         return {}
-    row = _by_slug(printed_table(_TABLES[dataset]), dataset).loc[category_slug(dataset, category)]
-    return {method: float(row[name]) for method, name in PRINTED_NAMES.items()}
+    row = printed_aurocs(dataset).loc[category_slug(dataset, category)]
+    return {method: float(row[method]) for method in ("ae", "recode_vae", "o", "d", "e")}
+
+
+def printed_losses(dataset: str) -> dict[str, float]:
+    """Table 5: the mean AUROC by the loss on anomalies, 0.5 % of them: `o` (none), `e, l_enc1`, and `e`."""
+    row = printed_table("table5_ablation").loc[{"mnist": "MNIST", "fashion_mnist": "fMNIST"}[known_dataset(dataset)]]
+    return {ours: float(row[name]) for name, ours in _TABLE5.items()}
+
+
+def _auroc_table(dataset: str) -> pd.DataFrame:
+    dataset = known_dataset(dataset)
+    if dataset not in _TABLES:
+        raise InputError(f"the paper prints AUROCs of {', '.join(_TABLES)}, found {dataset}")
+    return printed_table(_TABLES[dataset])
 
 
 def printed_s_a(dataset: str, category: str) -> dict[str, float]:

@@ -1,0 +1,87 @@
+"""Result tables against means taken by hand, and against the paper's own rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rscvae_lab import charts, paper, scoreboard
+from rscvae_lab.errors import InputError
+from rscvae_lab.runs import ROW_NAMES
+
+CLASSES = [str(i) for i in range(10)]
+
+
+def rows(method: str, seed: int, auroc: list[float], **settings) -> list[dict]:
+    usual = dict.fromkeys(ROW_NAMES) | {"dataset": "mnist", "beta": 1.0}
+    return [usual | {"category": name, "method": method, "seed": seed, "auroc": value, "auroc_validation": value,
+                     "auroc_heldout_norm": value - 0.01, "auroc_best": value + 0.01} | settings
+            for name, value in zip(CLASSES, auroc)]
+
+
+@pytest.fixture
+def table():
+    """Two seeds of mode o whose class means are 0.95 and 0.97; a third seed that is not finished; PCA once."""
+    return pd.DataFrame(rows("o", 0, [0.9] * 5 + [1.0] * 5) + rows("o", 1, [0.97] * 10) + rows("o", 2, [0.1] * 4)
+                        + rows("pca", 0, [0.8] * 10))
+
+
+def test_means_over_classes_then_seeds(table):
+    board = scoreboard.scoreboard(table)
+    assert list(board.index) == ["pca", "o"]
+    assert board.loc["o", "ours"] == pytest.approx(0.96)
+    assert board.loc["o", "spread"] == pytest.approx(0.01)
+    assert board.loc["o", "oracle"] == pytest.approx(0.97)
+    assert board.loc["o", "held-out means"] == pytest.approx(0.95)
+    assert board.loc["o", "n_seeds"] == 2, "a seed without all classes is no mean over the classes"
+    assert np.isnan(board.loc["pca", "spread"])
+
+
+def test_beside_what_the_paper_prints_and_what_its_rows_give(table):
+    """Table 1: the printed average of mode o is .976, its rows give .9763; of PCA the paper has nothing."""
+    board = scoreboard.scoreboard(table)
+    assert board.loc["o", "printed"] == 0.976
+    assert board.loc["o", "recomputed"] == pytest.approx(0.9763)
+    assert board.loc["o", "ours - recomputed"] == pytest.approx(0.96 - 0.9763)
+    assert np.isnan(board.loc["pca", "printed"])
+
+
+def test_gaps_by_class(table):
+    found = scoreboard.gaps(scoreboard.complete_seeds(table)).set_index(["method", "category"])
+    assert tuple(found.loc[("o", "7"), ["ours", "low", "high", "printed"]]) == pytest.approx((0.985, 0.97, 1.0, 0.971))
+    figure = charts.gap_chart(found.reset_index(), scoreboard.by_class(table).pca, "MNIST")
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == CLASSES[::-1]
+    assert axis.get_title() == "RSC-VAE_o"
+
+
+def test_a_change_is_paired(table):
+    """Each class against itself: the class that was trained with one setting only says nothing."""
+    changed = pd.DataFrame(rows("o", 0, [0.95] * 3, beta=10.0))
+    found = scoreboard.change(pd.concat([table, changed]), {"beta": 10.0}, {"beta": 1.0})
+    assert found.tolist() == pytest.approx([0.05] * 3)
+    assert len(charts.settings_chart({"e: beta 10": found}).axes[0].patches) == 1
+
+
+def test_tables_that_are_none_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected a table of rscvae sweep in .*x\.csv, found no such file"):
+        scoreboard.stored("x", tmp_path)
+    (tmp_path / "x.csv").write_text("dataset,category\nmnist,8\n")
+    with pytest.raises(InputError, match="found no column"):
+        scoreboard.stored("x", tmp_path)
+
+
+@pytest.mark.parametrize(("dataset", "method", "printed", "recomputed"), [
+    ("mnist", "ae", 0.928, 0.9267), ("fashion_mnist", "o", 0.921, 0.9221), ("fashion_mnist", "d", 0.922, 0.9217),
+    ("mnist", "ocgan", 0.975, 0.9748), ("fashion_mnist", "dsebm", 0.866, 0.8659)])
+def test_printed_averages_are_not_always_the_means_of_their_rows(dataset, method, printed, recomputed):
+    assert paper.printed_average(dataset)[method] == printed
+    assert paper.printed_aurocs(dataset)[method].mean() == pytest.approx(recomputed)
+
+
+def test_table_5():
+    assert paper.printed_losses("fashion_mnist") == {"o": 0.922, "e, l_enc1": 0.944, "e": 0.953}
+
+
+def test_the_paper_prints_nothing_of_the_digits():
+    with pytest.raises(InputError, match="found digits"):
+        paper.printed_aurocs("digits")
