@@ -208,9 +208,9 @@ def _add_notebooks(commands: argparse._SubParsersAction) -> None:
 
 
 def _notebooks(chosen: argparse.Namespace) -> None:
-    from rscvae_lab.reruns import regenerate
+    from rscvae_lab.reports import rebuild
 
-    print("regenerated: " + ", ".join(notebook.name for notebook in regenerate()))
+    print("regenerated: " + ", ".join(path.name for path in rebuild()))
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:

@@ -10,8 +10,31 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, STYLE
 
-_ABOVE, _BELOW = "#2f855a", "#c53030"  # of ours against printed
+_ABOVE, _BELOW = "#319795", "#d53f8c"  # better and worse; no method and no label has these colours
 _GRID = {"color": "#e2e8f0", "linewidth": 0.8}
+
+
+def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
+    """The scoreboard at a glance, a panel a data set: mean AUROC of each method, ours, the oracle's and the printed.
+
+    Each board is one of `scoreboard.scoreboard`; the row `pca` is drawn as the floor.
+    """
+    figure, axes = _panels(len(boards), (4.9 * len(boards) + 0.8, 3.3))
+    methods = [method for method in next(iter(boards.values())).index if method != "pca"][::-1]
+    for axis, (name, board) in zip(axes, boards.items()):
+        rows, place = board.loc[methods], np.arange(len(methods))
+        axis.axvline(board.ours["pca"], color=METHOD_COLOURS["pca"], linestyle="--", label="PCA-32 floor")
+        for y, (method, row) in enumerate(rows.iterrows()):
+            axis.errorbar(row.ours, y, xerr=np.nan_to_num(row.spread), fmt="o", markersize=9, capsize=3,
+                          color=METHOD_COLOURS[method])
+            axis.annotate(f"{row.ours:.3f}", (row.ours, y), (0, 8), textcoords="offset points", ha="center")
+        axis.plot(rows.oracle, place - 0.25, "k^", markersize=5, label="oracle: best epoch on test")
+        axis.plot(rows.recomputed, place, "kD", markersize=6, fillstyle="none", label="paper: mean of the printed rows")
+        axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)", ylim=(-0.6, len(methods) - 0.3))
+        axis.grid(axis="y", **_GRID)
+    axes[0].set(yticks=range(len(methods)), yticklabels=[METHOD_NAMES[method] for method in methods])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
 
 
 def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
@@ -75,26 +98,60 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "") -> Figure:
     return figure
 
 
-def proportions_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the proportion of anomalies shown in training, a panel a data set, a line a source.
+def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
+    """Fig. 6: AUROC against the number of anomalies shown in training, a panel a data set, a line a source.
 
-    Each frame has the columns `p` (0-1), `mean`, and `spread` (NaN where there is one seed).
+    Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed). Sources whose names
+    begin with `printed` are drawn as marks.
     """
-    figure, axes = _panels(len(panels), (4.6 * len(panels), 3.5), sharey=False)
-    styles = {"printed in the paper": {"color": "black", "marker": "D", "fillstyle": "none", "linestyle": "none"}}
+    figure, axes = _panels(len(panels), (4.6 * len(panels), 3.6), sharey=False)
     for axis, (name, lines) in zip(axes, panels.items()):
         for label, frame in lines.items():
-            style = styles.get(label, {"marker": "o"})
-            axis.errorbar(100 * frame.p, frame["mean"], yerr=frame.spread.fillna(0), capsize=3, label=label, **style)
-        axis.set(title=name, xlabel="anomalies shown in training (% of the class)", ylabel="mean AUROC over classes")
+            style = {"color": METHOD_COLOURS["e"], "marker": "o"}
+            if label.startswith("printed"):
+                style = {"color": "black", "marker": "D", "fillstyle": "none", "linestyle": "none"}
+            axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3, label=label, **style)
+        shown = sorted({n for frame in lines.values() for n in frame.n})
+        axis.set(title=name, xscale="log", xlabel="anomalies shown in training (log scale)",
+                 ylabel="mean AUROC over classes")
+        axis.set_xticks(shown, [f"{n:.0f}" for n in shown])
+        axis.minorticks_off()
         axis.grid(axis="y", **_GRID)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str) -> Figure:
+    """One quantity a panel, one class a row: from the method `before` (open mark) to `after` (filled).
+
+    Each frame has a row a class and the two methods as columns; lines are teal where the value falls, else pink.
+    """
+    classes = list(next(iter(panels.values())).index)[::-1]
+    figure, axes = _panels(len(panels), (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4), sharex=False)
+    place = np.arange(len(classes))
+    for axis, (name, frame) in zip(axes, panels.items()):
+        frame = frame.reindex(classes)
+        axis.hlines(place, frame[before], frame[after], colors=np.where(frame[after] < frame[before], _ABOVE, _BELOW),
+                    linewidth=2.5, alpha=0.5)
+        for method, fill in ((before, "none"), (after, "full")):
+            axis.plot(frame[method], place, "o", color=METHOD_COLOURS[method], fillstyle=fill,
+                      label=METHOD_NAMES[method])
+        axis.set(xlabel=name)
+        axis.grid(axis="y", **_GRID)
+    axes[0].set(yticks=place, yticklabels=classes, ylabel="normal class")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
-def _panels(n: int, size: tuple[float, float], sharey: bool = True) -> tuple[Figure, np.ndarray]:
+def _panels(n: int, size: tuple[float, float], sharey: bool = True, sharex: bool = True) -> tuple[Figure, np.ndarray]:
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, n, figsize=size, squeeze=False, layout="constrained", sharey=sharey,
-                                    sharex=sharey)
+        figure, axes = plt.subplots(1, n, figsize=size, squeeze=False, layout="constrained",
+                                    sharey=sharey, sharex=sharex and sharey)
     plt.close(figure)
     return figure, axes[0]
+
+
+def square(size: float = 3.8) -> tuple[Figure, Axes]:
+    """An empty figure with one square axis, for a notebook to draw on; shown when it is a cell's last value."""
+    figure, (axis,) = _panels(1, (size + 0.4, size))
+    return figure, axis

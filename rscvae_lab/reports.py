@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 from nbconvert.filters import markdown2html
 
+from rscvae_lab import charts, scoreboard
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
-from rscvae_lab.files import csv_path, make_folder, runs_root, write_whole
-from rscvae_lab.reruns import notebooks_folder, rerun
+from rscvae_lab.files import csv_path, make_folder, project_root, runs_root, write_whole
+from rscvae_lab.panels import png
+from rscvae_lab.reruns import notebooks_folder, regenerate, rerun
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.surveys import Survey, region_table
 from rscvae_lab.trainers import trained
@@ -122,6 +124,20 @@ def glance(config: Config, notebooks: list[Path]) -> str:
         links="".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks)
               + '<li><a href="results.csv">results.csv</a>: every figure, one row a method</li>',
     )
+
+
+def rebuild() -> list[Path]:
+    """Regenerates the notebooks' stored outputs and `results/scoreboard.png`; returns what was written.
+
+    Raises:
+        InputError: a stored table is missing.
+        NotebookFailed: a cell failed.
+    """
+    picture = project_root() / "results" / "scoreboard.png"
+    tables = {"MNIST": scoreboard.stored("mnist"), "Fashion-MNIST": scoreboard.stored("fashion_mnist")}
+    boards = {name: scoreboard.scoreboard(table) for name, table in tables.items()}
+    write_whole(picture, png(charts.means_chart(boards)))
+    return [*regenerate(), picture]
 
 
 def _sections(notebook: dict[str, Any]) -> list[str]:

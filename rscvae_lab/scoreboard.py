@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rscvae_lab.errors import InputError
@@ -81,16 +81,16 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 
 
-def change(table: pd.DataFrame, settings: Mapping[str, object], base: Mapping[str, object],
-           value: str = "auroc_validation") -> pd.Series:
-    """What a setting changes, paired by data set, class, method and seed.
+def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_validation") -> dict[str, pd.Series]:
+    """What settings change, each pair of one data set, class, method and seed: series by `method: setting value`.
 
-    `settings` and `base` name columns and the values they must have; rows are matched on the rest.
+    `base` names the columns that count as settings and the values to start from; a row is compared with the one of the
+    same data set, class, method and seed that has these.
     """
-    key = ["dataset", "category", "method", "seed"]
-
-    def rows(wanted: Mapping[str, object]) -> pd.Series:
-        mask = np.logical_and.reduce([table[name] == wanted_value for name, wanted_value in wanted.items()])
-        return table[mask].set_index(key)[value]
-
-    return (rows({**base, **settings}) - rows(base)).dropna()
+    labels = [", ".join(f"{name} {row[name]}" for name, usual in base.items() if row[name] != usual)
+              for _, row in table.iterrows()]
+    keys = ["dataset", "category", "method", "seed"]
+    wide = table.assign(label=labels).pivot(index=keys, columns="label", values=value)
+    differences = wide.drop(columns="").sub(wide[""], axis=0)
+    return {f"{method}: {label}": frame[label].dropna() for label in dict.fromkeys(filter(None, labels))
+            for method, frame in differences.groupby("method", sort=False) if frame[label].notna().any()}

@@ -54,12 +54,37 @@ def test_gaps_by_class(table):
     assert axis.get_title() == "RSC-VAE_o"
 
 
+def test_the_scoreboard_at_a_glance(table):
+    (axis,) = charts.means_chart({"MNIST": scoreboard.scoreboard(table)}).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["RSC-VAE_o"]
+    assert [text.get_text() for text in axis.texts] == ["0.960"]
+    floor, *_ = axis.get_lines()
+    assert list(floor.get_xdata()) == pytest.approx([0.8, 0.8])
+
+
+def test_before_and_after():
+    """One line a class, from the first method to the second; falling ones in another colour than rising ones."""
+    frame = pd.DataFrame({"vae": [0.3, 0.2], "o": [0.2, 0.4]}, index=["bag", "coat"])
+    (axis,) = charts.before_after_chart({"S_a": frame}, "vae", "o").axes
+    (lines,) = axis.collections
+    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[0.2, 0.4], [0.3, 0.2]]
+    assert lines.get_colors()[0].tolist() != lines.get_colors()[1].tolist()
+
+
+def test_supervision_counts_anomalies_on_a_log_axis():
+    frame = pd.DataFrame({"n": [9, 54], "mean": [0.9, 0.95], "spread": [0.01, np.nan]})
+    (axis,) = charts.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
+    assert axis.get_xscale() == "log"
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["9", "54"]
+
+
 def test_a_change_is_paired(table):
-    """Each class against itself: the class that was trained with one setting only says nothing."""
-    changed = pd.DataFrame(rows("o", 0, [0.95] * 3, beta=10.0))
-    found = scoreboard.change(pd.concat([table, changed]), {"beta": 10.0}, {"beta": 1.0})
-    assert found.tolist() == pytest.approx([0.05] * 3)
-    assert len(charts.settings_chart({"e: beta 10": found}).axes[0].patches) == 1
+    """Each class and method against itself; what was trained with one setting only says nothing."""
+    changed = pd.DataFrame(rows("o", 0, [0.95] * 3, beta=10.0) + rows("d", 0, [0.5], beta=10.0))
+    found = scoreboard.changes(pd.concat([table, changed]), {"beta": 1.0, "p": None})
+    assert list(found) == ["o: beta 10.0"]
+    assert found["o: beta 10.0"].tolist() == pytest.approx([0.05] * 3)
+    assert len(charts.settings_chart(found).axes[0].patches) == 1
 
 
 def test_tables_that_are_none_are_refused(tmp_path):

@@ -1,0 +1,67 @@
+"""What lies in results/ and pretrained/ is what its own commands and weights say."""
+
+import sys
+
+import pytest
+
+from rscvae_lab import scoreboard
+from rscvae_lab.__main__ import main
+from rscvae_lab.datasets import load_split
+from rscvae_lab.evaluation import evaluate
+from rscvae_lab.files import project_root
+from rscvae_lab.runs import METRIC_NAMES, finished
+
+TABLES = ("mnist", "fashion_mnist", "anomalies", "search")
+SHIPPED = project_root() / "pretrained" / "mnist-5"
+
+
+@pytest.fixture(params=TABLES)
+def table(request):
+    return scoreboard.stored(request.param)
+
+
+def test_every_row_is_what_its_command_trains(table, monkeypatch):
+    made = []
+    monkeypatch.setattr("rscvae_lab.trainers.train", lambda config, *_, **__: made.append(config) or sys.exit(0))
+    for row in table.itertuples():
+        with pytest.raises(SystemExit):
+            main(row.command.split()[1:])
+        config = made.pop()
+        assert (config.config_hash, config.category, config.seed) == (row.config_hash, row.category, row.seed)
+        assert row.method in ((config.mode, "recode_vae") if config.mode == "vae" else (config.mode,))
+
+
+def test_every_row_is_there_once_and_has_its_figures(table):
+    assert not table.duplicated(["config_hash", "method"]).any()
+    for name in ("auroc", "auroc_best", "auroc_validation"):
+        assert table[name].between(0.3, 1).all(), name
+    assert (table.auroc_best >= table.auroc - 1e-4).all(), "the result epoch is among those the oracle chooses from"
+    assert table.commit.notna().all()
+    assert not table.commit.str.endswith("dirty").any(), "a figure of code that is in no commit"
+
+
+def test_the_scoreboards_know_every_class_and_method():
+    for dataset in ("mnist", "fashion_mnist"):
+        board = scoreboard.scoreboard(scoreboard.stored(dataset))
+        assert list(board.index) == list(scoreboard.METHODS)
+        assert (board.n_seeds >= 1).all()
+
+
+def test_shipped_weights_are_small_and_complete():
+    runs = finished(SHIPPED)
+    assert {run.config.mode for run in runs} == {"vae", "o", "d", "e"}
+    for run in runs:
+        assert (run.folder / "weights.safetensors").stat().st_size < 2_000_000
+        row = scoreboard.stored("mnist").query("config_hash == @run.config.config_hash").iloc[-1]
+        assert row.auroc == pytest.approx(run.metrics["auroc"])
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("run", finished(SHIPPED), ids=lambda run: run.config.mode)
+def test_shipped_metrics_follow_from_the_weights(run):
+    """Measured anew on the real test images; other CPUs round differently."""
+    scores, metrics = evaluate(run.model, load_split(run.config), run.config)
+    for name in METRIC_NAMES:
+        if isinstance(metrics.get(name), float):
+            assert metrics[name] == pytest.approx(run.metrics[name], abs=2e-3), name
+    assert len(scores) == run.metrics["n_test_normal"] + run.metrics["n_test_novel"]
