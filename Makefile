@@ -16,7 +16,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export GOMP_SPINCOUNT := 10000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run setup test lab notebooks data bench clean
+.PHONY: help run setup test lab notebooks results data bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +41,9 @@ lab: $(V)/.ready  ## JupyterLab, opened at the first notebook
 
 notebooks: $(V)/.ready  ## regenerate every notebook's stored outputs from one clean run
 	$(BIN)/rscvae notebooks
+
+results: $(V)/.ready  ## repeat every stored training: many hours, safe to stop and go on with
+	results/sweeps.sh
 
 data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 	$(BIN)/rscvae data fetch "$(DATASET)"
