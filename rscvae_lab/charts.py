@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, STYLE
+from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, empty_figure
 
-_ABOVE, _BELOW = "#319795", "#d53f8c"  # better and worse; no method and no label has these colours
+_ABOVE, _BELOW = "#319795", "#d53f8c"  # no method and no label has these colours
 _GRID = {"color": "#e2e8f0", "linewidth": 0.8}
 
 
@@ -19,7 +18,7 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
 
     Each board is one of `scoreboard.scoreboard`; the row `pca` is drawn as the floor.
     """
-    figure, axes = _panels(len(boards), (4.9 * len(boards) + 0.8, 3.3))
+    figure, (axes,) = empty_figure(1, len(boards), (4.9 * len(boards) + 0.8, 3.3), sharex=True, sharey=True)
     methods = [method for method in next(iter(boards.values())).index if method != "pca"][::-1]
     for axis, (name, board) in zip(axes, boards.items()):
         rows, place = board.loc[methods], np.arange(len(methods))
@@ -47,7 +46,8 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
     shown = frame.dropna(subset="printed")
     methods = [method for method in METHOD_NAMES if method in set(shown.method)]
     classes = list(dict.fromkeys(shown.category))[::-1]
-    figure, axes = _panels(len(methods), (3.1 * len(methods) + 0.8, 0.34 * len(classes) + 1.5))
+    size = (3.1 * len(methods) + 0.8, 0.34 * len(classes) + 1.5)
+    figure, (axes,) = empty_figure(1, len(methods), size, sharex=True, sharey=True)
     for axis, method in zip(axes, methods):
         _gap_panel(axis, shown[shown.method == method].set_index("category").loc[classes], floor.loc[classes])
         axis.set_title(METHOD_NAMES[method], color=METHOD_COLOURS[method], fontweight="bold")
@@ -74,13 +74,13 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "") -> Figure:
-    """What each setting changes: a point a trained pair, its mean as a bar. The series are `scoreboard.change`.
+    """What each setting changes: a point a trained pair, the mean as a bar; series of `scoreboard.changes`.
 
     Names with a colon, `group: setting`, are set apart by group.
     """
     names = list(changes)[::-1]
-    figure, axes = _panels(1, (8.6, 0.3 * len(names) + 1.4))
-    axis, marks = axes[0], {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
+    figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
+    marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
     axis.axvline(0, color="black", linewidth=0.8)
     for y, name in enumerate(names):
         found = changes[name]
@@ -104,7 +104,7 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
     Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed). Sources whose names
     begin with `printed` are drawn as marks.
     """
-    figure, axes = _panels(len(panels), (4.6 * len(panels), 3.6), sharey=False)
+    figure, (axes,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
     for axis, (name, lines) in zip(axes, panels.items()):
         for label, frame in lines.items():
             style = {"color": METHOD_COLOURS["e"], "marker": "o"}
@@ -124,10 +124,11 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
 def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str) -> Figure:
     """One quantity a panel, one class a row: from the method `before` (open mark) to `after` (filled).
 
-    Each frame has a row a class and the two methods as columns; lines are teal where the value falls, else pink.
+    Each frame has a row a class and the two methods as columns; lines are teal where the value falls, pink where not.
     """
     classes = list(next(iter(panels.values())).index)[::-1]
-    figure, axes = _panels(len(panels), (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4), sharex=False)
+    size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
+    figure, (axes,) = empty_figure(1, len(panels), size, sharey=True)
     place = np.arange(len(classes))
     for axis, (name, frame) in zip(axes, panels.items()):
         frame = frame.reindex(classes)
@@ -143,15 +144,7 @@ def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: s
     return figure
 
 
-def _panels(n: int, size: tuple[float, float], sharey: bool = True, sharex: bool = True) -> tuple[Figure, np.ndarray]:
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, n, figsize=size, squeeze=False, layout="constrained",
-                                    sharey=sharey, sharex=sharex and sharey)
-    plt.close(figure)
-    return figure, axes[0]
-
-
 def square(size: float = 3.8) -> tuple[Figure, Axes]:
     """An empty figure with one square axis, for a notebook to draw on; shown when it is a cell's last value."""
-    figure, (axis,) = _panels(1, (size + 0.4, size))
+    figure, ((axis,),) = empty_figure(1, 1, (size + 0.4, size))
     return figure, axis

@@ -60,14 +60,14 @@ class Config:
     p: float = 0.01  # probability of a distributional shift (d), proportion of real anomalies (e)
     shifts: str = "paper"  # flips and rotations; safe: rotations only
     anomaly_base: str = "class"  # what p is a proportion of in mode e: the class, or the whole training set
-    anomaly_draw: str = "stratified"  # as many of each other class; pooled: of all together; fresh: anew every epoch
+    anomaly_draw: str = "stratified"  # as many of each other class; pooled: of all; fresh: of all, every epoch anew
     # the objective (Eqs. 4-14)
     js: str = "bhattacharyya"  # the reading of D_JS
     lambda_consist: float = 0.1
     beta: float = 1.0
     consist_on_anomaly: bool = True  # False: l_enc1 alone on (pseudo-)anomalies, the ablation of Table 5
     recode_statistics: str = "both"  # which encodings move the running statistics of batch normalisation
-    recode_gradient: str = "full"  # fixed_picture: x_hat is not trained by l_consist; fixed_target: nor q(z|x) by l_mut
+    recode_gradient: str = "full"  # fixed_picture: none through x_hat; fixed_target: q(z|x) constant in D_JS
     # the network
     widths: tuple[int, ...] = WIDTHS["lesson"]
     latent: int = 64

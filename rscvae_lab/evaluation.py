@@ -114,13 +114,18 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config) -> tuple[pd
     else:
         test, heldout, novel = (score(model, images, config, None)
                                 for images in (split.test, split.heldout, split.validation))
-        metrics = {"auroc": scoring.auroc(labels, test.novelty_score) if len(np.unique(labels)) == 2 else None,
-                   "auroc_validation": scoring.auroc(_labels(heldout, novel), np.concatenate(
-                       [heldout.novelty_score, novel.novelty_score])) if len(novel) else None,
+        both = np.concatenate([heldout.novelty_score, novel.novelty_score])
+        metrics = {"auroc": _own_auroc(labels, test.novelty_score),
+                   "auroc_validation": _own_auroc(_labels(heldout, novel), both),
                    "threshold": scoring.threshold(heldout.novelty_score)}
     test.insert(0, "index", split.test_index.numpy())
     test.insert(1, "label", labels)
     return test, metrics
+
+
+def _own_auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """A baseline's AUROC by its own score; None where a label is missing."""
+    return scoring.auroc(labels, scores) if len(np.unique(labels)) == 2 else None
 
 
 def _validation(model: VAE, split: OneClassSplit, heldout: pd.DataFrame, js: str) -> dict[str, float]:

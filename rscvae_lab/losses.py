@@ -61,7 +61,8 @@ def mut(mu: Tensor, log_var: Tensor, mu_re: Tensor, log_var_re: Tensor, js: str 
 def terms(x: Tensor, coding: Coding, js: str = "bhattacharyya", fixed_target: bool = False) -> Terms:
     """Eqs. 4, 5, 7 and 8 of images x (B, C, S, S) and their coding.
 
-    `fixed_target` keeps l_mut from pulling on the first posterior; by default it pulls on both (our choice).
+    `fixed_target` makes the first posterior a constant inside D_JS, so that the second is pulled to the first and not
+    the first to the second; the way through x_hat stays. By default both are pulled (our choice).
     """
     mu, log_var, _, x_hat, mu_re, log_var_re = coding
     if mu_re is None:

@@ -47,8 +47,15 @@ def printed_auroc(dataset: str, category: str) -> dict[str, float]:
 
 
 def printed_losses(dataset: str) -> dict[str, float]:
-    """Table 5: the mean AUROC by the loss on anomalies, 0.5 % of them: `o` (none), `e, l_enc1`, and `e`."""
-    row = printed_table("table5_ablation").loc[{"mnist": "MNIST", "fashion_mnist": "fMNIST"}[known_dataset(dataset)]]
+    """Table 5: the mean AUROC by the loss on anomalies, 0.5 % of them: `o` (none), `e, l_enc1`, and `e`.
+
+    Raises:
+        InputError: the paper has no such row for this data set.
+    """
+    names = {"mnist": "MNIST", "fashion_mnist": "fMNIST"}
+    if known_dataset(dataset) not in names:
+        raise InputError(f"Table 5 has {', '.join(names)} of our data sets, found {dataset}")
+    row = printed_table("table5_ablation").loc[names[known_dataset(dataset)]]
     return {ours: float(row[name]) for name, ours in _TABLE5.items()}
 
 

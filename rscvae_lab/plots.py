@@ -26,7 +26,7 @@ STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize":
           "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
 
 
-def _figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
+def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
     """A figure that pyplot forgets at once, so that a notebook shows it exactly once."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **kwargs)
@@ -39,7 +39,7 @@ def picture_rows(rows: Mapping[str, np.ndarray], columns: Sequence[str] | None =
     pictures = {name: np.asarray(images).reshape(len(images), *np.shape(images)[-2:]) for name, images in rows.items()}
     n = max(map(len, pictures.values()))
     size = (1.6 + 0.85 * n, 0.1 + 0.95 * len(pictures) + 0.5 * bool(title or columns))
-    figure, axes = _figure(len(pictures), n, size)
+    figure, axes = empty_figure(len(pictures), n, size)
     for row, (name, images) in zip(axes, pictures.items(), strict=True):
         for axis, image in zip(row, images):
             axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
@@ -55,7 +55,7 @@ def picture_rows(rows: Mapping[str, np.ndarray], columns: Sequence[str] | None =
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """By epoch and method: reconstruction error and information of training normals, test AUROC where evaluated."""
-    figure, axes = _figure(1, 3, (11, 3.2))
+    figure, axes = empty_figure(1, 3, (11, 3.2))
     recon, enc1, auroc = axes[0]
     for method, history in histories.items():
         style = {"color": METHOD_COLOURS[method], "label": METHOD_NAMES[method], "linewidth": 1.5,
@@ -87,7 +87,7 @@ def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = 
     `table` has the columns `method`, `auroc`, `auroc_best` and `error` (a standard error, drawn twice to each side);
     the row of method `pca` is drawn as the floor.
     """
-    figure, axes = _figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
+    figure, axes = empty_figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
     axis, shown = axes[0, 0], table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(shown))
     for y, row in zip(place, shown.itertuples()):
@@ -121,7 +121,7 @@ def _two_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: flo
 
 def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float, title: str = "") -> Figure:
     """How a score separates normal from novel: its two histograms with the threshold, and the ROC curve."""
-    figure, axes = _figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
+    figure, axes = empty_figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
     histogram, roc = axes[0]
     _two_histograms(histogram, scores, labels, np.percentile(scores, 99), "novelty score (no unit)")
     histogram.axvline(threshold, color="black", linestyle=":", label="95th percentile of held-out normals")
@@ -139,7 +139,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
 
     Each frame has the columns `l_recon` and `l_mut` of test normals.
     """
-    figure, axes = _figure(1, len(panels) + 1, (3.6 * len(panels) + 3.6, 3.6))
+    figure, axes = empty_figure(1, len(panels) + 1, (3.6 * len(panels) + 3.6, 3.6))
     components = ["l_recon", "l_mut"]
     relative = {method: frame[components] / frame[components].mean() for method, frame in panels.items()}
     top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
@@ -160,7 +160,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
 
 def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Fig. 7: a t-SNE map of codes per method. Each frame: `x`, `y`, `group` (train, normal or novel)."""
-    figure, axes = _figure(1, len(panels), (4.2 * len(panels), 4.4))
+    figure, axes = empty_figure(1, len(panels), (4.2 * len(panels), 4.4))
     groups = {"train": ("training images, normal", {"facecolors": "none", "edgecolors": TRAIN_COLOUR, "s": 14}),
               "novel": ("test images, novel", {"color": NOVEL_COLOUR, "s": 9, "alpha": 0.7, "linewidths": 0}),
               "normal": ("test images, normal", {"color": NORMAL_COLOUR, "s": 18, "linewidths": 0})}
@@ -179,7 +179,7 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
 
     Each frame has the columns `label` and `l_enc1` of test images.
     """
-    figure, axes = _figure(1, len(panels), (4 * len(panels), 3.3), sharey=True)
+    figure, axes = empty_figure(1, len(panels), (4 * len(panels), 3.3), sharey=True)
     top = max(np.percentile(frame.l_enc1, 99) for frame in panels.values())
     for axis, (method, frame) in zip(axes[0], panels.items(), strict=True):
         _two_histograms(axis, frame.l_enc1.to_numpy(), frame.label.to_numpy(), top, "information $l_{enc1}$ (nats)")
@@ -214,7 +214,7 @@ def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, fart
 
 def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float, float]]) -> Figure:
     """The regions of each method with its test images: frames as in `region_plane`, borders (nats, distance)."""
-    figure, axes = _figure(1, len(panels), (3.9 * len(panels) + 0.3, 4.1), sharey=True)
+    figure, axes = empty_figure(1, len(panels), (3.9 * len(panels) + 0.3, 4.1), sharey=True)
     up = 1.05 * max(frame.l_enc1.quantile(0.995) for frame in panels.values())
     right = 1.05 * max(max(frame.distance.quantile(0.995), borders[method][1]) for method, frame in panels.items())
     for axis, (method, frame) in zip(axes[0], panels.items()):
@@ -228,7 +228,7 @@ def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float
 
 def heatmap(shares: pd.DataFrame, title: str, xlabel: str, ylabel: str) -> Figure:
     """Shares (0-1) as a table of percentages; white = none, the colour of normal = all."""
-    figure, axes = _figure(1, 1, (1.6 + 0.75 * shares.shape[1], 1.1 + 0.33 * len(shares)))
+    figure, axes = empty_figure(1, 1, (1.6 + 0.75 * shares.shape[1], 1.1 + 0.33 * len(shares)))
     colours = LinearSegmentedColormap.from_list("normal", ["white", NORMAL_COLOUR])
     sns.heatmap(shares, ax=axes[0, 0], annot=True, fmt=".0%", cmap=colours, vmin=0, vmax=1, cbar=False, linewidths=0.5)
     axes[0, 0].tick_params(axis="y", rotation=0)
@@ -238,7 +238,7 @@ def heatmap(shares: pd.DataFrame, title: str, xlabel: str, ylabel: str) -> Figur
 
 def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figure:
     """One panel a term, named with its unit: normal against novel test images."""
-    figure, axes = _figure(1, len(terms), (4.2 * len(terms), 3.2))
+    figure, axes = empty_figure(1, len(terms), (4.2 * len(terms), 3.2))
     for axis, (name, values) in zip(axes[0], terms.items()):
         _two_histograms(axis, np.asarray(values), labels, np.percentile(values, 99), name)
     axes[0, 0].set_ylabel("density")

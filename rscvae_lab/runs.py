@@ -235,10 +235,13 @@ def _provenance(config: Config, split: OneClassSplit, seconds: float) -> dict[st
 
 @cache
 def commit() -> str | None:
-    """The checkout's commit, marked where files differ from it; None outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The checkout's commit, marked `-dirty` where the code that trains differs from it; None outside a checkout."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True, check=True,
+                              timeout=10).stdout.strip()
+
     try:
-        done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True, timeout=10)
+        changed = git("status", "--porcelain", "--", "rscvae_lab", "pyproject.toml", "requirements.lock")
+        return git("describe", "--always", "--abbrev=12", "--exclude=*") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+from scipy.stats import binomtest
 
+from rscvae_lab.categories import CATEGORIES, category_slug
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import project_root
 from rscvae_lab.paper import printed_aurocs, printed_average
 from rscvae_lab.runs import ROW_NAMES
 
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e")
+SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "widths", "latent", "js", "lambda_consist", "beta", "p",
+            "anomaly_base", "anomaly_draw", "consist_on_anomaly", "recode_statistics", "recode_gradient", "shifts")
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
 
@@ -32,11 +36,23 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of those (data set, method, seed) that have every class the table has: means over fewer would compare
-    other classes. A method without random draws, such as PCA, counts as its only seed."""
-    n_classes = table.groupby("dataset").category.transform("nunique")
+    """The rows of those (data set, method, seed) that have every class: a mean over fewer is one over other classes.
+
+    A method without random draws, such as PCA, counts as its only seed.
+
+    Raises:
+        InputError: no seed is complete, or a method was trained with several settings, which no mean should mix.
+    """
+    groups = table.groupby(["dataset", "method"])
+    for (dataset, method), settings in groups[list(SETTINGS)].nunique(dropna=False).iterrows():
+        mixed = settings.index[settings > 1]
+        if len(mixed):
+            raise InputError(f"expected one setting of {method} on {dataset}, found several values of {mixed[0]}")
     found = table.groupby(["dataset", "method", "seed"]).category.transform("nunique")
-    return table[found == n_classes]
+    whole = table[found == table.dataset.map({name: len(classes) for name, classes in CATEGORIES.items()})]
+    if whole.empty:
+        raise InputError(f"expected a seed with every class, found {found.max() if len(found) else 0} classes at most")
+    return whole
 
 
 def over_seeds(table: pd.DataFrame, value: str = "auroc", by: Sequence[str] = ("method",)) -> pd.DataFrame:
@@ -50,9 +66,32 @@ def over_seeds(table: pd.DataFrame, value: str = "auroc", by: Sequence[str] = ("
 
 
 def by_class(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
-    """Mean over seeds of every class (rows, in the data set's order) and method (columns)."""
-    order = table.category.drop_duplicates()
-    return table.pivot_table(index="category", columns="method", values=value).reindex(order)
+    """Mean over seeds of every class (rows, in the data set's order) and method (columns), for one data set."""
+    dataset = table.dataset.iloc[0]
+    order = [category_slug(dataset, name) for name in CATEGORIES[dataset]]
+    means = table.pivot_table(index="category", columns="method", values=value)
+    return means.reindex([name for name in order if name in means.index])
+
+
+class Wins(NamedTuple):
+    """A comparison of two methods over classes."""
+
+    won: int
+    tied: int
+    lost: int
+    mean: float  # of the differences
+    chance: float  # of at least so many wins by tossing a coin for each class that is not tied
+
+
+def wins(values: pd.DataFrame, better: str, worse: str) -> Wins:
+    """Counts the classes in which one method beats another, with a one-sided sign test; `values` as `by_class`.
+
+    Differences below 1e-6 are ties, which the test leaves out.
+    """
+    difference = values[better] - values[worse]
+    won, lost = int((difference > 1e-6).sum()), int((difference < -1e-6).sum())
+    chance = binomtest(won, won + lost, alternative="greater").pvalue if won + lost else 1.0
+    return Wins(won, len(difference) - won - lost, lost, float(difference.mean()), float(chance))
 
 
 def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
@@ -86,11 +125,18 @@ def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_va
 
     `base` names the columns that count as settings and the values to start from; a row is compared with the one of the
     same data set, class, method and seed that has these.
+
+    Raises:
+        InputError: no row has these values, or rows differ in something that is not among them.
     """
     labels = [", ".join(f"{name} {row[name]}" for name, usual in base.items() if row[name] != usual)
               for _, row in table.iterrows()]
     keys = ["dataset", "category", "method", "seed"]
-    wide = table.assign(label=labels).pivot(index=keys, columns="label", values=value)
+    labelled = table.assign(label=labels)
+    if "" not in labels or labelled.duplicated([*keys, "label"]).any():
+        found = "several of one class" if "" in labels else "none"
+        raise InputError(f"expected one row for each class at {dict(base)}, found {found}")
+    wide = labelled.pivot(index=keys, columns="label", values=value)
     differences = wide.drop(columns="").sub(wide[""], axis=0)
     return {f"{method}: {label}": frame[label].dropna() for label in dict.fromkeys(filter(None, labels))
             for method, frame in differences.groupby("method", sort=False) if frame[label].notna().any()}

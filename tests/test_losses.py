@@ -61,7 +61,7 @@ def test_the_objective_of_each_mode_by_hand(mode, expected):
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
-def test_a_fixed_target_is_not_pulled_by_l_mut(generator):
+def test_a_fixed_target_is_a_constant_inside_the_divergence(generator):
     posterior = [torch.randn(3, 4, generator=generator).requires_grad_() for _ in range(4)]
     mu, log_var, mu_re, log_var_re = posterior
     coding = Coding(mu, log_var, mu, torch.zeros(3, 1, 8, 8), mu_re, log_var_re)

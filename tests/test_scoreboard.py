@@ -87,6 +87,31 @@ def test_a_change_is_paired(table):
     assert len(charts.settings_chart(found).axes[0].patches) == 1
 
 
+def test_wins_are_counted_and_tested(table):
+    """Seven wins, one tie, two losses: P(at least 7 heads of 9) = 46 / 512."""
+    values = pd.DataFrame({"o": [0.9] * 7 + [0.8] + [0.7] * 2, "vae": [0.8] * 10})
+    found = scoreboard.wins(values, "o", "vae")
+    assert found[:3] == (7, 1, 2)
+    assert found.mean == pytest.approx(0.05)
+    assert found.chance == pytest.approx(46 / 512)
+
+
+@pytest.mark.parametrize(("more", "message"), [
+    (rows("o", 3, [0.9] * 10, beta=10.0), "one setting of o on mnist, found several values of beta"),
+    (None, "a seed with every class, found 4 classes at most")])
+def test_means_of_unlike_things_are_refused(more, message, table):
+    mixed = pd.DataFrame(rows("o", 2, [0.1] * 4)) if more is None else pd.concat([table, pd.DataFrame(more)])
+    with pytest.raises(InputError, match=message):
+        scoreboard.complete_seeds(mixed)
+
+
+def test_changes_need_a_base(table):
+    with pytest.raises(InputError, match="found none"):
+        scoreboard.changes(table, {"beta": 2.0})
+    with pytest.raises(InputError, match="found several of one class"):
+        scoreboard.changes(pd.concat([table, table.assign(latent=16)]), {"beta": 1.0})
+
+
 def test_tables_that_are_none_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"expected a table of rscvae sweep in .*x\.csv, found no such file"):
         scoreboard.stored("x", tmp_path)
@@ -108,5 +133,6 @@ def test_table_5():
 
 
 def test_the_paper_prints_nothing_of_the_digits():
-    with pytest.raises(InputError, match="found digits"):
-        paper.printed_aurocs("digits")
+    for printed in (paper.printed_aurocs, paper.printed_losses):
+        with pytest.raises(InputError, match="found digits"):
+            printed("digits")

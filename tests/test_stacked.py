@@ -152,6 +152,18 @@ def test_adam_is_torchs_adam(generator):
     assert ours.steps.flatten().tolist() == [30, 15]
 
 
+def test_fresh_anomalies_in_a_stack_are_those_of_a_lone_model():
+    """The first of two, so that the second's images lie behind places that change."""
+    configs = [Config(mode="e", category=category, p=0.3, stack=2, anomaly_draw=draw)
+               for category, draw in (("3", "fresh"), ("5", "stratified"))]
+    splits = [load_split(config) for config in configs]
+    stack, alone = Engine(configs, splits), [Engine([c], [s]) for c, s in zip(configs, splits)]
+    for epoch in (1, 2):
+        sums = stack.run_epoch(epoch)
+        for found, engine in zip(sums, alone):
+            torch.testing.assert_close(torch.tensor(found), torch.tensor(engine.run_epoch(epoch)[0]))
+
+
 def test_a_stack_leaves_runs_that_equal_lone_ones(tmp_path):
     configs = [replace(config, epochs=2, stack=2) for config in CONFIGS[1:3]]
     stacked = train_stack(configs, [tmp_path / "a", tmp_path / "b"], progress=False)

@@ -46,7 +46,7 @@ class OneClassSplit:
         return {
             "n_train": len(self.train),
             "n_heldout": len(self.heldout),
-            "n_anomalous_train": max(len(self.anomalies), len(self.pool)),
+            "n_anomalous_train": len(self.anomalies),  # those of an epoch
             "n_test_normal": int((self.test_labels == NORMAL).sum()),
             "n_test_novel": int((self.test_labels == NOVEL).sum()),
         }
@@ -86,7 +86,7 @@ def anomalies_per_class(n_base: int, n_classes: int, p: float) -> int:
 
 def fresh_anomalies(split: OneClassSplit, seed: int, epoch: int) -> Tensor:
     """As many of the pool as the split has anomalies, others in every epoch."""
-    drawn = np.random.default_rng((seed, epoch)).permutation(len(split.pool))[: len(split.anomalies)]
+    drawn = np.random.default_rng((seed, 102, epoch)).permutation(len(split.pool))[: len(split.anomalies)]
     return split.pool[torch.from_numpy(drawn)]
 
 
