@@ -73,7 +73,9 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
     axis.grid(axis="y", **_GRID)
 
 
-def settings_chart(changes: Mapping[str, pd.Series], title: str = "") -> Figure:
+def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
+                   xlabel: str = "change of validation AUROC (held-out normal against undrawn novel training images)"
+                   ) -> Figure:
     """What each setting changes: a point a trained pair, the mean as a bar; series of `scoreboard.changes`.
 
     Names with a colon, `group: setting`, are set apart by group.
@@ -92,8 +94,7 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "") -> Figure:
     groups = [name.split(":")[0] for name in names]
     for y in [y for y in range(1, len(names)) if groups[y] != groups[y - 1]]:
         axis.axhline(y - 0.5, **_GRID)
-    axis.set(yticks=range(len(names)), yticklabels=names, title=title, ylim=(-0.6, len(names) - 0.4),
-             xlabel="change of validation AUROC (held-out normal against undrawn novel training images)")
+    axis.set(yticks=range(len(names)), yticklabels=names, title=title, ylim=(-0.6, len(names) - 0.4), xlabel=xlabel)
     axis.legend(loc="best", frameon=False, fontsize=8.5)
     return figure
 

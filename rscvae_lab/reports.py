@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -15,6 +15,7 @@ from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.files import csv_path, make_folder, project_root, runs_root, write_whole
 from rscvae_lab.panels import png
+from rscvae_lab.plots import METHOD_NAMES
 from rscvae_lab.reruns import notebooks_folder, regenerate, rerun
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.surveys import Survey, region_table
@@ -24,6 +25,7 @@ MAIN_LINE = {  # notebook -> its parameter that takes the category
     "03_three_training_modes": "category", "05_consistency_table": "categories", "06_semantic_deviation": "category",
 }
 METHODS = ("pca", "vae", "o", "d", "e")
+README_MARKS = ("<!-- scoreboard -->", "<!-- /scoreboard -->")  # what stands between them is written by `rebuild`
 GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 _PAGE = Template("""<!doctype html>
@@ -127,17 +129,42 @@ def glance(config: Config, notebooks: list[Path]) -> str:
 
 
 def rebuild() -> list[Path]:
-    """Regenerates the notebooks' stored outputs and `results/scoreboard.png`; returns what was written.
+    """Regenerates the notebooks' stored outputs, `results/scoreboard.png` and the README's scoreboard; returns what was
+    written.
 
     Raises:
         InputError: a stored table is missing.
         NotebookFailed: a cell failed.
     """
-    picture = project_root() / "results" / "scoreboard.png"
-    tables = {"MNIST": scoreboard.stored("mnist"), "Fashion-MNIST": scoreboard.stored("fashion_mnist")}
-    boards = {name: scoreboard.scoreboard(table) for name, table in tables.items()}
+    picture, readme = project_root() / "results" / "scoreboard.png", project_root() / "README.md"
+    boards = stored_boards()
     write_whole(picture, png(charts.means_chart(boards)))
-    return [*regenerate(), picture]
+    before, _, after = readme.read_text().partition(README_MARKS[0])
+    _, _, after = after.partition(README_MARKS[1])
+    write_whole(readme, f"{before}{README_MARKS[0]}\n{scoreboard_markdown(boards)}\n{README_MARKS[1]}{after}")
+    return [*regenerate(), picture, readme]
+
+
+def stored_boards() -> dict[str, pd.DataFrame]:
+    """The scoreboards of the stored tables, by the data sets' names."""
+    return {name: scoreboard.scoreboard(scoreboard.stored(dataset))
+            for dataset, name in (("mnist", "MNIST"), ("fashion_mnist", "Fashion-MNIST"))}
+
+
+def scoreboard_markdown(boards: Mapping[str, pd.DataFrame]) -> str:
+    """The scoreboards in short: a row each for the paper, ours with half the range over seeds, and the oracle."""
+    lines = ["| mean AUROC over ten classes | " + " | ".join(map(METHOD_NAMES.get, scoreboard.METHODS)) + " |",
+             "|---" * (1 + len(scoreboard.METHODS)) + "|"]
+    for name, board in boards.items():
+        board = board.reindex(scoreboard.METHODS)
+        seeds = int(board.n_seeds.drop("pca").min())
+        ours = [f"{mean:.3f}" + ("" if pd.isna(spread) else f" ± {spread:.3f}")
+                for mean, spread in zip(board.ours, board.spread)]
+        for label, values in ((f"{name}: paper, mean of its rows", board.recomputed.map("{:.3f}".format)),
+                              (f"ours, {seeds} seed{'s' * (seeds > 1)}", ours),
+                              ("oracle: best epoch on test", board.oracle.map("{:.3f}".format))):
+            lines.append(f"| {label} | " + " | ".join("–" if value == "nan" else value for value in values) + " |")
+    return "\n".join(lines)
 
 
 def _sections(notebook: dict[str, Any]) -> list[str]:

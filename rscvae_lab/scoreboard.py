@@ -111,10 +111,11 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     return board.assign(**{"ours - recomputed": board.ours - board.recomputed, "n_seeds": ours.n_seeds})
 
 
-def gaps(table: pd.DataFrame) -> pd.DataFrame:
+def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     """One row a class and method for one data set: `printed`, and over seeds `ours`, `low`, `high` and `oracle`."""
     groups = table.groupby(["category", "method"], sort=False)
-    frame = pd.DataFrame({"ours": groups.auroc.mean(), "low": groups.auroc.min(), "high": groups.auroc.max(),
+    ours = groups[value]
+    frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),
                           "oracle": groups.auroc_best.mean()})
     printed = printed_aurocs(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()

@@ -1,5 +1,6 @@
 """What lies in results/ and pretrained/ is what its own commands and weights say."""
 
+import re
 import sys
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from rscvae_lab.config import VAE_MODES
 from rscvae_lab.datasets import load_split
 from rscvae_lab.evaluation import evaluate
 from rscvae_lab.files import project_root
+from rscvae_lab.reports import README_MARKS, scoreboard_markdown, stored_boards
 from rscvae_lab.runs import METRIC_NAMES, Run
 
 TABLES = ("mnist", "fashion_mnist", "anomalies", "search")
@@ -48,6 +50,12 @@ def test_the_scoreboards_know_every_class_and_method():
         board = scoreboard.scoreboard(scoreboard.stored(dataset))
         assert list(board.index) == list(scoreboard.METHODS)
         assert (board.n_seeds >= 1).all()
+
+
+def test_the_readme_says_what_the_tables_say():
+    """`make notebooks` writes it there."""
+    between = re.search("{}\n(.*)\n{}".format(*README_MARKS), (project_root() / "README.md").read_text(), re.DOTALL)
+    assert between[1] == scoreboard_markdown(stored_boards())
 
 
 def test_shipped_weights_are_small_and_complete():
