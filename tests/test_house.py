@@ -17,9 +17,10 @@ PACKAGE = ROOT / "rscvae_lab"
 # Each module may import only what stands before it.
 ORDER = [
     "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "paper", "plots", "charts", "panels",
-    "_torchvision", "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist", "datasets.shifts",
-    "datasets.pictures", "datasets", "models", "models.layers", "models.vae", "models.kernels", "models.stacked",
-    "losses", "plain_loops", "scoring", "regions", "embedding", "baselines", "baselines.pca", "checkpoints",
+    "_torchvision", "checkpoints", "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist",
+    "datasets.shifts", "datasets.pictures", "datasets.mvtec_ad", "datasets.synthetic", "datasets", "models",
+    "models.layers", "models.vae", "models.kernels", "models.stacked",
+    "losses", "plain_loops", "scoring", "regions", "embedding", "baselines", "baselines.pca",
     "optimizers", "epochs", "engine", "evaluation", "runs", "scoreboard", "surveys", "atlas",
     "tables", "trainers", "sweeps",
     "widgets.base", "widgets.clickable", "widgets.rotation", "widgets.gaussians", "widgets.scores",

@@ -1,6 +1,7 @@
 """The user's own pictures, as the networks take them."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            found += pictures_in(path)
         elif path.is_file():
             found.append(path)
         else:
@@ -35,8 +36,19 @@ def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def read_picture(path: Path, size: int) -> Tensor:
-    """One picture as grey levels, uint8 (1, size, size), resized bilinearly.
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files directly in a folder, sorted."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def read_pictures(paths: Iterable[Path], size: int, channels: int = 1) -> Tensor:
+    """`read_picture` of each, uint8 (N, channels, size, size); several are decoded at once."""
+    with ThreadPoolExecutor() as pool:
+        return torch.stack(list(pool.map(lambda path: read_picture(path, size, channels), paths)))
+
+
+def read_picture(path: Path, size: int, channels: int = 1) -> Tensor:
+    """One picture as grey levels (1 channel) or RGB (3), uint8 (channels, size, size), resized bilinearly.
 
     Raises:
         InputError: the file is no picture, is cut short, or holds other than 8-bit values (NaN would pass unseen).
@@ -47,9 +59,10 @@ def read_picture(path: Path, size: int) -> Tensor:
                 raise InputError(f"expected an 8-bit picture in {path}, found pixel mode {picture.mode}")
             if picture.has_transparency_data:
                 raise InputError(f"expected an opaque picture in {path}, found transparency: flatten it first")
-            pixels = torch.from_numpy(np.array(picture.convert("L")))
+            pixels = torch.from_numpy(np.array(picture.convert("L" if channels == 1 else "RGB"))).view(
+                picture.height, picture.width, channels).permute(2, 0, 1)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"expected a picture in {path}, found something else or a damaged file ({error})") from None
-    return resize(pixels[None, None], size)[0]
+    return resize(pixels[None], size)[0]
