@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import torch
 
-from rscvae_lab.categories import category_slug, known_dataset
+from rscvae_lab.categories import FOLDER, GREY, PICTURE_SETS, category_slug, known_dataset
 from rscvae_lab.errors import InputError
 from rscvae_lab.gaussians import DIVERGENCES
 
@@ -15,11 +15,18 @@ RECIPE = 4  # raise it when a change of the code changes what an unchanged confi
 
 VAE_MODES = ("vae", "o", "d", "e")
 WIDTHS = {"lesson": (16, 32, 64, 128), "wide": (32, 64, 128, 256)}
-LESSON_EPOCHS = {"digits": 60}  # a class of 104 images; elsewhere thousands of images make 10 epochs enough
-PAPER_EPOCHS, PAPER_HALF_PERIOD = 500, 50  # Sec. 4.1: 500 epochs, cosine annealing with T_max 50
+LESSON_EPOCHS = {"mnist": 10, "fashion_mnist": 10}  # thousands of images; elsewhere one or three hundred, and 60
+PAPER_EPOCHS, PAPER_HALF_PERIOD = {"digits": 500, "mnist": 500, "fashion_mnist": 500}, 50  # Sec. 4.1: T_max 50
+PICTURE_EPOCHS = 200  # our choice at paper scale; the paper says nothing of MVTec AD's
 LEARNING_RATES = {"paper": 1e-2, "lesson": 1e-3}  # Sec. 4.1; for few epochs that is too much (see NOTATION.md)
 
+_USUAL: dict[str, tuple[Any, Any]] = {  # what None is resolved to: on labelled sets, on industrial pictures (Sec. 4.1)
+    "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128), "batch_size": (32, 8),
+    "p": (0.01, 0.05), "augment": (False, True),
+}
+_ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {
+    "network": ("plain", "resnet18"),
     "mode": (*VAE_MODES, "pca"),
     "shifts": ("paper", "safe"),
     "anomaly_base": ("class", "training_set"),
@@ -35,7 +42,7 @@ _RANGES = {  # lowest and highest value accepted
     "seed": (0, 2**31 - 1), "split_seed": (0, 2**31 - 1), "fraction": (1e-6, 1), "heldout": (1e-6, 0.5),
     "p": (0, 0.5), "beta": (0, 1e6), "lambda_consist": (0, 1e6), "latent": (1, 4096), "epochs": (1, 100_000),
     "batch_size": (1, 65_536), "learning_rate": (1e-8, 10), "evaluate_every": (1, 100_000), "threads": (1, 1024),
-    "stack": (1, 4096),
+    "stack": (1, 4096), "per_defect": (0, 1000),
 }
 
 
@@ -51,13 +58,15 @@ class Config:
     category: str = "8"  # number, name or slug of the normal class; kept as slug
     mode: str = "o"  # vae (also scored as recode_vae), o, d, e; pca is the floor
     seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
+    root: str = ""  # of data set `folder`: where its categories lie
     # the split (Sec. 4.1)
-    image_size: int = 32  # pixels a side, a multiple of 16
+    image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
+    channels: int | None = None  # 3, or 1 for grey levels
     fraction: float = 0.5  # share of the other classes' test images in the test set
     heldout: float = 0.1  # our choice: share of the class's training images kept for thresholds and normalisers
     split_seed: int = 0  # which images are held out and which half is tested; the same for every training seed
     # (pseudo-)anomalies (Secs. 3.4, 3.5)
-    p: float = 0.01  # probability of a distributional shift (d), proportion of real anomalies (e)
+    p: float | None = None  # probability of a distributional shift (d), proportion of real anomalies (e)
     shifts: str = "paper"  # flips and rotations; safe: rotations only
     anomaly_base: str = "class"  # what p is a proportion of in mode e: the class, or the whole training set
     anomaly_draw: str = "stratified"  # as many of each other class; pooled: of all; fresh: of all, every epoch anew
@@ -66,15 +75,18 @@ class Config:
     lambda_consist: float = 0.1
     beta: float = 1.0
     consist_on_anomaly: bool = True  # False: l_enc1 alone on (pseudo-)anomalies, the ablation of Table 5
+    per_defect: int = 1  # pictures: real anomalies of mode e, of each type of defect; they leave the test of every mode
     recode_statistics: str = "both"  # which encodings move the running statistics of batch normalisation
     recode_gradient: str = "full"  # fixed_picture: none through x_hat; fixed_target: q(z|x) constant in D_JS
     # the network
-    widths: tuple[int, ...] = WIDTHS["lesson"]
-    latent: int = 64
+    network: str | None = None  # plain: four convolutions; resnet18: all its widths 64
+    widths: tuple[int, ...] = WIDTHS["lesson"]  # of the plain network
+    latent: int | None = None
+    augment: bool | None = None  # pictures: flips where the object allows them, and turns up to 5 degrees
     # the optimisation
     scale: str = "lesson"  # lesson: half a cosine over the epochs; paper: T_max 50 taken literally, 500 epochs
     epochs: int | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     learning_rate: float | None = None  # the highest
     evaluate_every: int | None = None  # epochs between evaluations on the test set (the oracle's choices)
     # the machine, as far as it decides the bytes
@@ -97,7 +109,12 @@ class Config:
         put("precision", resolve_precision(self.precision, self.device))
         for name in ("mode", "scale"):
             self._check_choice(name)  # on which defaults rest
-        default_epochs = PAPER_EPOCHS if self.scale == "paper" else LESSON_EPOCHS.get(self.dataset, 10)
+        for name, usual in _USUAL.items():
+            put(name, usual[self.dataset in PICTURE_SETS] if getattr(self, name) is None else getattr(self, name))
+        colour = self.dataset in PICTURE_SETS and not (self.dataset == "mvtec_ad" and self.category in GREY)
+        put("channels", (3 if colour else 1) if self.channels is None else self.channels)
+        paper_epochs, lesson_epochs = PAPER_EPOCHS.get(self.dataset, PICTURE_EPOCHS), LESSON_EPOCHS.get(self.dataset, 60)
+        default_epochs = paper_epochs if self.scale == "paper" else lesson_epochs
         put("epochs", default_epochs if self.epochs is None else self.epochs)
         put("learning_rate", LEARNING_RATES[self.scale] if self.learning_rate is None else self.learning_rate)
         default_interval = 10 if self.scale == "paper" else max(1, int(_canonical("epochs", self.epochs, int)) // 5)
@@ -112,8 +129,13 @@ class Config:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name} must lie between {low:g} and {high:g}, found {getattr(self, name)!r}")
-        if self.image_size < 32 or self.image_size % 16:
-            raise InputError(f"image_size must be a multiple of 16 from 32 up, found {self.image_size}")
+        step = 32 if self.network == "resnet18" else 16
+        if self.image_size < 32 or self.image_size % step:
+            raise InputError(f"image_size must be a multiple of {step} from 32 up, found {self.image_size}")
+        if self.channels not in (1, 3) or (self.channels == 3 and self.dataset not in PICTURE_SETS):
+            raise InputError(f"channels must be 1, or 3 for pictures in colour, found {self.channels} of {self.dataset}")
+        if bool(self.root) != (self.dataset == FOLDER):
+            raise InputError(f"a root goes with data set folder and with no other, found {self.root!r} of {self.dataset}")
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InputError(f"widths must be four positive integers such as 16-32-64-128, found {self.widths}")
 
@@ -124,8 +146,10 @@ class Config:
 
     @property
     def config_hash(self) -> str:
-        """The run's identity: twelve hexadecimal digits over every field."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+        """The run's identity: twelve hexadecimal digits over every field; one that was added later counts only where it
+        says something new, so that earlier runs keep their identity."""
+        said = {name: value for name, value in asdict(self).items() if name not in _ADDED or value != _ADDED[name]}
+        return hashlib.sha256((json.dumps(said, indent=2) + "\n").encode()).hexdigest()[:12]
 
     @property
     def result_epoch(self) -> int:
@@ -165,7 +189,7 @@ def need_vae(config: Config) -> None:
 
 def _canonical(name: str, value: Any, kind: Any) -> Any:
     """A value in the type of its field. Raises InputError where that would change it."""
-    kind = next((plain for plain in (int, float) if kind == plain | None), kind)
+    kind = next((plain for plain in (int, float, str, bool) if kind == plain | None), kind)
     try:
         if name == "widths" and tuple(map(int, value)) == tuple(value):
             return tuple(map(int, value))
@@ -191,13 +215,14 @@ def _text(value: Any) -> str:
 
 def _parse(name: str, text: str, kind: Any) -> Any:
     try:
-        if kind is bool:
+        if kind in (bool, bool | None):
             return {"true": True, "false": False}[text.lower()]
         if name == "widths":
             return WIDTHS.get(text) or tuple(int(part) for part in text.replace(",", "-").split("-"))
-        return {str: str, float: float, float | None: float}.get(kind, int)(text)
+        return {str: str, str | None: str, float: float, float | None: float}.get(kind, int)(text)
     except (ValueError, KeyError):
-        expected = {bool: "true or false", float: "a number", float | None: "a number"}.get(kind, "an integer")
+        expected = {bool: "true or false", bool | None: "true or false", float: "a number",
+                    float | None: "a number"}.get(kind, "an integer")
         expected = "four integers such as 16-32-64-128" if name == "widths" else expected
         raise InputError(f"{name} expects {expected}, found {text!r}") from None
 

@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import losses
+from rscvae_lab.categories import PICTURE_SETS
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.datasets.one_class import OneClassSplit, fresh_anomalies
+from rscvae_lab.datasets.poses import POSE_SIDE, posed
 from rscvae_lab.datasets.shifts import apply_operations
 from rscvae_lab.epochs import Batch, draw_epochs
+from rscvae_lab.models.solo import SoloVAE
 from rscvae_lab.models.stacked import StackedVAE
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.optimizers import RowwiseAdam
 
-CHANNELS = 1  # every data set at hand is grey
 _WARM_UP = 3  # steps before a GPU's kernels are recorded, in which libraries choose and allocate
 
 
@@ -30,8 +32,10 @@ class Engine:
     def __init__(self, configs: Sequence[Config], splits: Sequence[OneClassSplit]):
         self.configs, self.splits, device = configs, splits, configs[0].device
         dtype = torch.bfloat16 if configs[0].precision == "bfloat16" else torch.float32
-        self.stack = StackedVAE([VAE.from_config(config, CHANNELS) for config in configs], device, dtype,
-                                fixed_picture=configs[0].recode_gradient == "fixed_picture")
+        models, fixed = [VAE.from_config(config) for config in configs], configs[0].recode_gradient == "fixed_picture"
+        plain = configs[0].network == "plain"
+        self.stack = (StackedVAE(models, device, dtype, fixed_picture=fixed) if plain else
+                      SoloVAE(models[0], device, dtype, fixed))
         self.optimizer = RowwiseAdam(self.stack.flat)
         self.sizes = [len(split.train) + len(split.anomalies) for split in splits]
         self._images = torch.cat([part for split in splits for part in (split.train, split.anomalies)]).to(device)
@@ -39,7 +43,7 @@ class Engine:
         self._anomalous = torch.cat(real).to(device)
         self._weights = losses.Weights(*(torch.tensor(column, dtype=torch.float32, device=device).unsqueeze(1)
                                          for column in zip(*map(losses.Weights.of, configs))))
-        self._shifting = any(config.mode == "d" for config in configs)
+        self._shifting = any(config.mode == "d" and config.dataset not in PICTURE_SETS for config in configs)
         self._recode = self._recoding() if any(config.mode != "vae" for config in configs) else False
         self._sums = torch.zeros(len(configs), 2, 6, dtype=torch.float64, device=device)
         self._batch: Batch | None = None  # where every step finds its draws: a recorded step knows addresses, not names
@@ -106,11 +110,13 @@ class Engine:
         return graph.replay
 
     def _eager_step(self) -> None:
-        order, noise, shifts, rate, active = self._batch
+        order, noise, shifts, pose, rate, active = self._batch
         images, y = self._images[order], self._anomalous[order]
         if self._shifting:
             images, y = apply_operations(images, shifts), y | shifts.any(-1)
         x = to_unit(images)
+        if pose.shape[-1]:
+            x, y = posed(x, pose), y | (pose[..., POSE_SIDE] > 0)
         coding = self.stack.forward(x, noise, self._recode, active.squeeze(1))
         terms = losses.terms(x, coding, self.configs[0].js, self.configs[0].recode_gradient == "fixed_target")
         loss = losses.objective(terms, y, self._weights)

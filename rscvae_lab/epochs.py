@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rscvae_lab.categories import PICTURE_SETS
 from rscvae_lab.config import PAPER_HALF_PERIOD, Config
+from rscvae_lab.datasets.poses import draw_poses
 from rscvae_lab.datasets.shifts import draw_shifts
 
 
@@ -22,6 +24,7 @@ class Batch(NamedTuple):
     order: Tensor  # (M, B), positions among all resident images
     noise: Tensor  # (M, B, D), standard normal
     shifts: Tensor  # bool (M, B, 3), the operations of mode d
+    pose: Tensor  # (M, B, 6), how industrial pictures are turned and, in mode d, cut; (M, B, 0) elsewhere
     rate: Tensor  # (M, 1), the learning rate
     active: Tensor  # bool (M, 1), False where a model has no step left in this epoch
 
@@ -59,10 +62,11 @@ def draw_epoch(config: Config, epoch: int, n_images: int, n_steps: int) -> Batch
     order = order[torch.arange(own * size, device=device) % n_images].view(own, size)
     noise = torch.randn(own, size, config.latent, generator=generator, device=device)
     shifts = torch.zeros(own, size, 3, dtype=torch.bool, device=device)
-    if config.mode == "d":
+    if config.mode == "d" and config.dataset not in PICTURE_SETS:
         shifts = draw_shifts(own * size, config.p, generator, config.shifts).view(own, size, 3)
     rate = torch.tensor([learning_rate(config, epoch - 1 + i / own) for i in range(own)], device=device).unsqueeze(1)
-    whole = Batch(order, noise, shifts, rate, torch.ones(own, 1, dtype=torch.bool, device=device))
+    pose = draw_poses(config, own * size, generator).view(own, size, -1)
+    whole = Batch(order, noise, shifts, pose, rate, torch.ones(own, 1, dtype=torch.bool, device=device))
     return Batch(*(torch.cat([part, part.new_zeros(n_steps - own, *part.shape[1:])]) for part in whole))
 
 

@@ -30,7 +30,7 @@ def score_pictures(run_folder: str | Path, paths: Iterable[str | Path],
     pictures, unreadable = {}, []
     for file in tqdm(files, unit="picture", disable=None, leave=False):
         try:
-            pictures[str(file)] = read_picture(file, run.config.image_size)
+            pictures[str(file)] = read_picture(file, run.config.image_size, run.config.channels)
         except InputError as error:
             unreadable.append(str(error))
     if not pictures:

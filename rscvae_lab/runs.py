@@ -21,7 +21,6 @@ from rscvae_lab.baselines.pca import PCA
 from rscvae_lab.checkpoints import load_weights
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.engine import CHANNELS
 from rscvae_lab.epochs import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.evaluation import evaluate, score
@@ -49,7 +48,7 @@ ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash",
 
 def new_model(config: Config) -> nn.Module:
     """The untrained model of a config."""
-    return PCA(CHANNELS, config.image_size) if config.mode == "pca" else VAE.from_config(config, CHANNELS)
+    return PCA(config.channels, config.image_size) if config.mode == "pca" else VAE.from_config(config)
 
 
 @dataclass(frozen=True)

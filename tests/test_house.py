@@ -18,7 +18,8 @@ PACKAGE = ROOT / "rscvae_lab"
 ORDER = [
     "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "paper", "plots", "charts", "panels",
     "_torchvision", "checkpoints", "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist",
-    "datasets.shifts", "datasets.pictures", "datasets.mvtec_ad", "datasets.synthetic", "datasets", "models",
+    "datasets.shifts", "datasets.poses", "datasets.pictures", "datasets.mvtec_ad", "datasets.synthetic",
+    "datasets.industrial", "datasets", "models",
     "models.layers", "models.resnet", "models.vae", "models.kernels", "models.stacked", "models.solo",
     "losses", "plain_loops", "scoring", "regions", "embedding", "baselines", "baselines.pca",
     "optimizers", "epochs", "engine", "evaluation", "runs", "scoreboard", "surveys", "atlas",

@@ -107,5 +107,5 @@ def test_initial_weights_are_torchs_defaults_and_move_no_global_generator():
     found = VAE.from_config(config).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(3)
-    expected = VAE(1, config.image_size, config.widths, config.latent).state_dict()
+    expected = VAE.from_config(config).state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())

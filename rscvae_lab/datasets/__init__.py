@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
-from rscvae_lab.categories import CATEGORIES, class_index
+from rscvae_lab.categories import CATEGORIES, PICTURE_SETS, class_index
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
+from rscvae_lab.datasets.industrial import industrial_split
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
@@ -19,6 +20,8 @@ def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
 
 def load_split(config: Config) -> OneClassSplit:
     """The one-class split that a config describes."""
+    if config.dataset in PICTURE_SETS:
+        return industrial_split(config)
     return one_class_split(*load_parts(config.dataset), class_index(config.dataset, config.category), config)
 
 

@@ -21,8 +21,6 @@ from rscvae_lab.datasets.pictures import pictures_in, read_pictures
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import data_root, make_folder, runs_root
 
-CATEGORIES = ("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw",
-              "tile", "toothbrush", "transistor", "wood", "zipper")
 GOOD = "good"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
 
@@ -60,9 +58,9 @@ def load(folder: Path, size: int, channels: int) -> Parts:
     return Parts(train, test, kinds, files, _masks(listing.masks, size) if any(listing.masks) else None)
 
 
-def category_folder(root: Path | None, category: str) -> Path:
+def category_folder(root: str | Path | None, category: str) -> Path:
     """Where a category lies: ROOT/CATEGORY, by default in the data root's `mvtec_ad`. Raises InputError."""
-    folder = (root or data_root() / "mvtec_ad") / category
+    folder = Path(root or data_root() / "mvtec_ad").expanduser() / category
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
         raise InputError(f"expected a folder {folder}, found {', '.join(there) or 'nothing'} there; MVTec AD: {SOURCE}")

@@ -61,7 +61,7 @@ def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, co
     of_class = torch.nonzero(train.labels == normal).flatten()
     if len(of_class) < 2:
         raise InputError(f"expected at least 2 training images of {config.category}, found {len(of_class)}")
-    heldout, kept = _draw(len(of_class), max(1, round(config.heldout * len(of_class))), config.split_seed, stream=0)
+    heldout, kept = draw(len(of_class), max(1, round(config.heldout * len(of_class))), config.split_seed, stream=0)
     tested = _test_index(test.labels, normal, config)
     others, validation = _others(train.labels, normal, config)
     anomalies = _anomaly_index(train.labels, others, normal, config) if config.mode == "e" else others[:0]
@@ -93,7 +93,7 @@ def fresh_anomalies(split: OneClassSplit, seed: int, epoch: int) -> Tensor:
 def _others(labels: Tensor, normal: int, config: Config) -> tuple[Tensor, Tensor]:
     """Training images of the other classes: what mode e may draw from, and the same few in every mode, to choose by."""
     others = torch.nonzero(labels != normal).flatten()
-    chosen, left = _draw(len(others), min(N_VALIDATION, len(others) // 2), config.split_seed, stream=100)
+    chosen, left = draw(len(others), min(N_VALIDATION, len(others) // 2), config.split_seed, stream=100)
     return others[left], others[chosen]
 
 
@@ -103,22 +103,22 @@ def _anomaly_index(labels: Tensor, others: Tensor, normal: int, config: Config) 
     n_base = int((labels == normal).sum()) if config.anomaly_base == "class" else len(labels)
     k = anomalies_per_class(n_base, len(classes), config.p)
     if config.anomaly_draw != "stratified":
-        return others[_draw(len(others), min(k * len(classes), len(others)), config.seed, stream=101)[0]]
+        return others[draw(len(others), min(k * len(classes), len(others)), config.seed, stream=101)[0]]
     drawn = []
     for label in classes:
         of_class = others[labels[others] == label]
-        drawn.append(of_class[_draw(len(of_class), min(k, len(of_class)), config.seed, stream=2 + label)[0]])
+        drawn.append(of_class[draw(len(of_class), min(k, len(of_class)), config.seed, stream=2 + label)[0]])
     return torch.cat(drawn)
 
 
 def _test_index(labels: Tensor, normal: int, config: Config) -> Tensor:
     """All test images of the class and a seeded share of all others, pooled, in their original order."""
     others = torch.nonzero(labels != normal).flatten()
-    drawn, _ = _draw(len(others), int(config.fraction * len(others)), config.split_seed, stream=1)
+    drawn, _ = draw(len(others), int(config.fraction * len(others)), config.split_seed, stream=1)
     return torch.cat([torch.nonzero(labels == normal).flatten(), others[drawn]]).sort().values
 
 
-def _draw(n: int, k: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
+def draw(n: int, k: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
     """k of n without replacement and the n - k left, each in ascending order; each stream draws independently."""
     order = torch.from_numpy(np.random.default_rng((seed, stream)).permutation(n))
     return order[:k].sort().values, order[k:].sort().values

@@ -5,12 +5,15 @@ and a missing corner. Brightness varies from part to part far more than a defect
 real data sets can be told apart without looking, tells nothing here.
 """
 
+import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rscvae_lab.files import make_folder
+from rscvae_lab.files import make_folder, runs_root
 
 DEFECTS = ("scratch", "spot", "corner")
 
@@ -37,6 +40,18 @@ def write_set(root: Path, *, size: int = 64, n_train: int = 200, n_good: int = 4
             if mask.getbbox():
                 mask.save(make_folder(folder / "ground_truth" / kind) / f"{i:03}_mask.png")
     return folder
+
+
+def kept(size: int) -> Path:
+    """The default set in this size among the runs, drawn on first use; appears whole or not at all."""
+    folder = runs_root() / "synthetic" / str(size)
+    if not folder.is_dir():
+        beside = make_folder(folder.parent / f".{size}.{os.getpid()}")
+        write_set(beside, size=size)
+        with suppress(OSError):  # another process was first
+            beside.rename(folder)
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder / "plate"
 
 
 def part_with(kind: str, size: int, generator: np.random.Generator) -> tuple[Image.Image, Image.Image]:

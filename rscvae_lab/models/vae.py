@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rscvae_lab.config import Config
-from rscvae_lab.models.layers import decoder, encoder
+from rscvae_lab.models import layers, resnet
 
 LOG_VAR_BOUND = 10.0
 
@@ -41,25 +41,33 @@ def _initialised(model: nn.Module, generator: torch.Generator) -> nn.Module:
     return model
 
 
+def _halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
+    """Encoder, decoder, and the number of features between them."""
+    channels, latent, size = config.channels, config.latent, config.image_size
+    if config.network == "resnet18":
+        return resnet.encoder(channels), resnet.decoder(channels, latent, size), resnet.WIDTH * (size // 32) ** 2
+    plain = layers.decoder(channels, config.widths, latent, size)
+    return layers.encoder(channels, config.widths), plain, config.widths[-1] * (size // 16) ** 2
+
+
 class VAE(nn.Module):
     """Variational autoencoder with a diagonal Gaussian posterior (our choice; the paper writes Sigma as D x D).
 
     Modes vae, o, d and e share this network; they differ in the images they see and the loss terms that are summed.
     """
 
-    def __init__(self, channels: int, image_size: int, widths: tuple[int, ...], latent: int):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int, channels: int,
+                 image_size: int):
         super().__init__()
         self.channels, self.image_size = channels, image_size
-        features = widths[-1] * (image_size // 16) ** 2
-        self.encoder = encoder(channels, widths)
+        self.encoder, self.decoder = encoder, decoder
         self.to_mu, self.to_log_var = nn.Linear(features, latent), nn.Linear(features, latent)
-        self.decoder = decoder(channels, widths, latent, image_size)
 
     @classmethod
-    def from_config(cls, config: Config, channels: int = 1) -> "VAE":
+    def from_config(cls, config: Config) -> "VAE":
         """A freshly initialised network; the seed alone decides its weights."""
         with torch.device("meta"):  # layers would draw from the process's one generator, which threads share
-            model = cls(channels, config.image_size, config.widths, config.latent)
+            model = cls(*_halves(config), config.latent, config.channels, config.image_size)
         return _initialised(model.to_empty(device="cpu"), torch.Generator().manual_seed(config.seed))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,67 @@
+"""The split of a category of industrial pictures (Sec. 4.1): normal ones to learn from, normal and defective ones to be
+judged on. The data set itself makes the split; only what is held out, and what mode e is shown, is drawn."""
+
+import torch
+from torch import Tensor
+
+from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.categories import CATEGORIES, FOLDER, class_index
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import mvtec_ad, synthetic
+from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
+from rscvae_lab.datasets.one_class import OneClassSplit, draw
+
+
+def category_folder(config: Config):
+    """Where the pictures of a config lie; those of `synthetic` are drawn on first use. Raises InputError."""
+    if config.dataset == FOLDER:
+        return mvtec_ad.category_folder(config.root, config.category)
+    if config.dataset == "synthetic":
+        return synthetic.kept(config.image_size)
+    name = CATEGORIES[config.dataset][class_index(config.dataset, config.category)]
+    return mvtec_ad.category_folder(None, name)
+
+
+def parts_of(config: Config) -> Parts:
+    """A config's pictures with the kinds of its test pictures and their masks."""
+    return mvtec_ad.load(category_folder(config), config.image_size, config.channels)
+
+
+def industrial_split(config: Config) -> OneClassSplit:
+    """The split that a config describes.
+
+    Of each type of defect `per_defect` test pictures, drawn by `split_seed`, are shown to mode e and leave the test set
+    of every mode, so that all are judged on the same pictures (our choice; the paper removes them for mode e alone).
+    """
+    parts = parts_of(config)
+    heldout, kept = draw(len(parts.train), max(1, round(config.heldout * len(parts.train))), config.split_seed, stream=0)
+    shown, tested = _shown_and_tested(parts.kinds, config)
+    labels = torch.tensor([NORMAL if kind == GOOD else NOVEL for kind in parts.kinds], dtype=torch.long)
+    none = parts.train[:0]
+    return OneClassSplit(
+        train=parts.train[kept], anomalies=parts.test[shown] if config.mode == "e" else none,
+        heldout=parts.train[heldout], validation=none, pool=none, test=parts.test[tested], test_labels=labels[tested],
+        test_classes=_kind_numbers(parts.kinds)[tested], test_index=tested)
+
+
+def kinds_of(parts: Parts) -> list[str]:
+    """The kinds of test pictures, good first; their places are the numbers in `test_classes`."""
+    return [GOOD, *sorted(set(parts.kinds) - {GOOD})]
+
+
+def _kind_numbers(kinds: tuple[str, ...]) -> Tensor:
+    order = [GOOD, *sorted(set(kinds) - {GOOD})]
+    return torch.tensor([order.index(kind) for kind in kinds], dtype=torch.long)
+
+
+def _shown_and_tested(kinds: tuple[str, ...], config: Config) -> tuple[Tensor, Tensor]:
+    """Positions of test pictures: those that mode e is shown, and the others."""
+    numbers, shown = _kind_numbers(kinds), []
+    for number in numbers.unique().tolist():
+        of_kind = torch.nonzero(numbers == number).flatten()
+        if number:
+            shown.append(of_kind[draw(len(of_kind), min(config.per_defect, len(of_kind)), config.split_seed, 200 + number)[0]])
+    drawn = torch.cat(shown) if shown else torch.empty(0, dtype=torch.long)
+    left = torch.ones(len(kinds), dtype=torch.bool)
+    left[drawn] = False
+    return drawn, torch.nonzero(left).flatten()
