@@ -124,7 +124,7 @@ def test_batched_products_train_as_the_librarys_kernels_do():
         optimizer = RowwiseAdam(stack.flat)
         for epoch in range(1, 8):
             drawn = draw_epochs([replace(config, mode="e") for config in CONFIGS], epoch, sizes)
-            for order, noise, _, rate, active in zip(*drawn):
+            for order, noise, _, _, rate, active in zip(*drawn):
                 x = to_unit(torch.cat(images)[order]).double()
                 recode = torch.tensor([False, True, True, True])
                 coding = stack.forward(x, noise.double(), recode, active.squeeze(1))

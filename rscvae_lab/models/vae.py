@@ -60,8 +60,9 @@ class VAE(nn.Module):
                  image_size: int):
         super().__init__()
         self.channels, self.image_size = channels, image_size
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder = encoder  # the order decides in which initial weights are drawn
         self.to_mu, self.to_log_var = nn.Linear(features, latent), nn.Linear(features, latent)
+        self.decoder = decoder
 
     @classmethod
     def from_config(cls, config: Config) -> "VAE":
