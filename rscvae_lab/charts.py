@@ -1,6 +1,6 @@
 """The figures of result tables: ours beside printed, class by class; what a setting changes; how much supervision."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
         for y, (method, row) in enumerate(rows.iterrows()):
             axis.errorbar(row.ours, y, xerr=np.nan_to_num(row.spread), fmt="o", markersize=9, capsize=3,
                           color=METHOD_COLOURS[method])
-            axis.annotate(f"{row.ours:.3f}", (row.ours, y), (0, 8), textcoords="offset points", ha="center")
+            axis.annotate(f"{row.ours:.3f}", (row.ours, y), (0, 8), textcoords="offset points", ha="center",
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         axis.plot(rows.oracle, place - 0.25, "k^", markersize=5, label="oracle: best epoch on test")
         axis.plot(rows.recomputed, place, "kD", markersize=6, fillstyle="none", label="paper: mean of the printed rows")
         axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)", ylim=(-0.6, len(methods) - 0.3))
@@ -57,7 +58,7 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
                 xlim=(np.floor(20 * lowest) / 20, 1.005))
     figure.suptitle(title, fontsize=11)
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels())))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
@@ -65,8 +66,10 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
     place = np.arange(len(rows))
     colours = np.where(rows.ours >= rows.printed, _ABOVE, _BELOW)
     axis.hlines(place, rows.printed, rows.ours, colors=colours, linewidth=2.5, alpha=0.55)
-    axis.hlines(place, rows.low, rows.high, colors=colours, linewidth=6, alpha=0.25)
-    axis.scatter(rows.ours, place, s=42, c=colours, zorder=3, label="ours, mean over seeds (shade: range)")
+    axis.hlines(place, rows.low, rows.high, colors=colours, linewidth=6, alpha=0.25)  # over seeds
+    for colour, side in ((_ABOVE, "above"), (_BELOW, "below")):
+        chosen = colours == colour
+        axis.scatter(rows.ours[chosen], place[chosen], s=42, color=colour, zorder=3, label=f"ours, {side} the print")
     axis.plot(rows.oracle, place, "k^", markersize=4, label="oracle: best epoch on test")
     axis.plot(rows.printed, place, "kD", markersize=5, fillstyle="none", label="printed in the paper")
     axis.plot(floor, place, "|", markersize=11, color=METHOD_COLOURS["pca"], markeredgewidth=2, label="PCA-32 floor")
@@ -122,10 +125,12 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
     return figure
 
 
-def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str) -> Figure:
+def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
+                       rising: Collection[str] = ()) -> Figure:
     """One quantity a panel, one class a row: from the method `before` (open mark) to `after` (filled).
 
-    Each frame has a row a class and the two methods as columns; lines are teal where the value falls, pink where not.
+    Each frame has a row a class and the two methods as columns. Lines and filled marks are teal where the change is for
+    the better, a fall, or a rise in panels named in `rising`; else pink. Panels' titles count them.
     """
     classes = list(next(iter(panels.values())).index)[::-1]
     size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
@@ -133,15 +138,17 @@ def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: s
     place = np.arange(len(classes))
     for axis, (name, frame) in zip(axes, panels.items()):
         frame = frame.reindex(classes)
-        axis.hlines(place, frame[before], frame[after], colors=np.where(frame[after] < frame[before], _ABOVE, _BELOW),
-                    linewidth=2.5, alpha=0.5)
-        for method, fill in ((before, "none"), (after, "full")):
-            axis.plot(frame[method], place, "o", color=METHOD_COLOURS[method], fillstyle=fill,
-                      label=METHOD_NAMES[method])
-        axis.set(xlabel=name)
+        better = frame[after] > frame[before] if name in rising else frame[after] < frame[before]
+        colours = np.where(better, _ABOVE, _BELOW)
+        axis.hlines(place, frame[before], frame[after], colors=colours, linewidth=2.5, alpha=0.5)
+        axis.plot(frame[before], place, "o", color="black", fillstyle="none", label=METHOD_NAMES[before])
+        axis.scatter(frame[after], place, s=36, c=colours, zorder=3)
+        axis.set(xlabel=name, title=f"{'rises' if name in rising else 'falls'} in {better.sum()} of {len(better)}")
         axis.grid(axis="y", **_GRID)
     axes[0].set(yticks=place, yticklabels=classes, ylabel="normal class")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    for colour, verdict in ((_ABOVE, "better"), (_BELOW, "worse")):
+        axes[0].plot([], [], "o", color=colour, label=f"{METHOD_NAMES[after]}, {verdict}")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

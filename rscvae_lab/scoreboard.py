@@ -80,17 +80,17 @@ class Wins(NamedTuple):
     tied: int
     lost: int
     mean: float  # of the differences
-    chance: float  # of at least so many wins by tossing a coin for each class that is not tied
+    chance: float  # of a count at least so lopsided by tossing a coin for each class that is not tied
 
 
 def wins(values: pd.DataFrame, better: str, worse: str) -> Wins:
-    """Counts the classes in which one method beats another, with a one-sided sign test; `values` as `by_class`.
+    """Counts the classes in which one method beats another, with a two-sided sign test; `values` as `by_class`.
 
     Differences below 1e-6 are ties, which the test leaves out.
     """
     difference = values[better] - values[worse]
     won, lost = int((difference > 1e-6).sum()), int((difference < -1e-6).sum())
-    chance = binomtest(won, won + lost, alternative="greater").pvalue if won + lost else 1.0
+    chance = binomtest(won, won + lost).pvalue if won + lost else 1.0
     return Wins(won, len(difference) - won - lost, lost, float(difference.mean()), float(chance))
 
 
