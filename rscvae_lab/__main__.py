@@ -83,8 +83,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(chosen: argparse.Namespace) -> None:
-    from rscvae_lab.config import Config, parse_settings
+    from rscvae_lab.config import Config
     from rscvae_lab.files import runs_root
+    from rscvae_lab.settings import parse_settings
     from rscvae_lab.trainers import train
 
     options = {name: getattr(chosen, name) for name in
@@ -115,7 +116,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 
 def _sweep(chosen: argparse.Namespace) -> int:
-    from rscvae_lab.config import parse_settings
+    from rscvae_lab.settings import parse_settings
     from rscvae_lab.sweeps import plan, sweep
 
     settings = {name: getattr(chosen, name) for name in ("epochs", "device", "scale", "image_size")}

@@ -1,7 +1,7 @@
 """The data sets' class names, and the three ways a user may write one: number, name or slug, in any case.
 
-Labelled sets have ten classes, of which one is normal. Sets of industrial pictures have categories, each with normal and
-defective pictures of its own; `folder` is any folder of the user's, whose categories are its subfolders.
+Labelled sets have ten classes, of which one is normal. Sets of industrial pictures have categories, each with normal
+and defective pictures of its own; `folder` is any folder of the user's, whose categories are its subfolders.
 """
 
 import re

@@ -27,6 +27,7 @@ from rscvae_lab.evaluation import evaluate, score
 from rscvae_lab.files import make_folder, project_root, runs_root, sweep_parts, write_whole
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.scoring import Normalisers
+from rscvae_lab.settings import command_of
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
 SCORES, METRICS, STATE, LOCK = "scores.csv", "metrics.json", "state.safetensors", ".lock"
@@ -98,7 +99,7 @@ class Run:
         """The run as rows of a results table; one `vae` training is two: `vae` (alpha 0) and `recode_vae` (0.5)."""
         config = self.config
         row = {name: value for name, value in vars(config).items() if name in ROW_NAMES}
-        row |= {"method": config.mode, "config_hash": config.config_hash, "command": config.command,
+        row |= {"method": config.mode, "config_hash": config.config_hash, "command": command_of(config),
                 "widths": "-".join(map(str, config.widths))} | {name: self.metrics[name] for name in METRIC_NAMES}
         if config.mode != "vae":
             return [row]

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from rscvae_lab.__main__ import main
-from rscvae_lab.config import WIDTHS, Config, parse_settings
+from rscvae_lab.config import WIDTHS, Config
 from rscvae_lab.errors import InputError
+from rscvae_lab.settings import command_of, parse_settings
 
 
 def test_json_round_trip_and_hash():
@@ -61,7 +62,7 @@ def test_the_command_of_a_config_makes_it_again(config, monkeypatch):
     seen = []
     monkeypatch.setattr("rscvae_lab.trainers.train", lambda made, *_, **__: seen.append(made) or sys.exit(5))
     with pytest.raises(SystemExit):
-        main(config.command.split()[1:])
+        main(command_of(config).split()[1:])
     assert seen == [config]
 
 

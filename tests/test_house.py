@@ -16,17 +16,15 @@ PACKAGE = ROOT / "rscvae_lab"
 
 # Each module may import only what stands before it.
 ORDER = [
-    "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "paper", "plots", "charts", "panels",
-    "_torchvision", "checkpoints", "datasets.images", "datasets.one_class", "datasets.digits", "datasets.mnist",
-    "datasets.shifts", "datasets.poses", "datasets.pictures", "datasets.mvtec_ad", "datasets.synthetic",
-    "datasets.industrial", "datasets", "models",
-    "models.layers", "models.resnet", "models.vae", "models.kernels", "models.stacked", "models.solo",
-    "losses", "plain_loops", "scoring", "regions", "embedding", "baselines", "baselines.pca",
-    "optimizers", "epochs", "engine", "evaluation", "runs", "scoreboard", "surveys", "atlas",
-    "tables", "trainers", "sweeps",
-    "widgets.base", "widgets.clickable", "widgets.rotation", "widgets.gaussians", "widgets.scores",
-    "widgets.shifting", "widgets.deviation", "widgets.choosing", "widgets.training", "widgets", "benchmarks",
-    "inference", "reruns", "reports", "__main__",
+    "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "settings", "paper", "plots", "charts",
+    "panels", "_torchvision", "checkpoints", "datasets.images", "datasets.one_class", "datasets.digits",
+    "datasets.mnist", "datasets.shifts", "datasets.poses", "datasets.pictures", "datasets.mvtec_ad",
+    "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers", "models.resnet", "models.vae",
+    "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops", "scoring", "regions", "embedding",
+    "baselines", "baselines.pca", "optimizers", "epochs", "engine", "evaluation", "runs", "scoreboard", "surveys",
+    "atlas", "tables", "trainers", "sweeps", "widgets.base", "widgets.clickable", "widgets.rotation",
+    "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation", "widgets.choosing",
+    "widgets.training", "widgets", "benchmarks", "inference", "reruns", "reports", "__main__",
 ]
 
 

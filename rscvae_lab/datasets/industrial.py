@@ -34,7 +34,8 @@ def industrial_split(config: Config) -> OneClassSplit:
     of every mode, so that all are judged on the same pictures (our choice; the paper removes them for mode e alone).
     """
     parts = parts_of(config)
-    heldout, kept = draw(len(parts.train), max(1, round(config.heldout * len(parts.train))), config.split_seed, stream=0)
+    n = len(parts.train)
+    heldout, kept = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
     shown, tested = _shown_and_tested(parts.kinds, config)
     labels = torch.tensor([NORMAL if kind == GOOD else NOVEL for kind in parts.kinds], dtype=torch.long)
     none = parts.train[:0]
@@ -60,7 +61,8 @@ def _shown_and_tested(kinds: tuple[str, ...], config: Config) -> tuple[Tensor, T
     for number in numbers.unique().tolist():
         of_kind = torch.nonzero(numbers == number).flatten()
         if number:
-            shown.append(of_kind[draw(len(of_kind), min(config.per_defect, len(of_kind)), config.split_seed, 200 + number)[0]])
+            n = min(config.per_defect, len(of_kind))
+            shown.append(of_kind[draw(len(of_kind), n, config.split_seed, stream=200 + number)[0]])
     drawn = torch.cat(shown) if shown else torch.empty(0, dtype=torch.long)
     left = torch.ones(len(kinds), dtype=torch.bool)
     left[drawn] = False

@@ -45,7 +45,7 @@ def draw_poses(config: Config, n: int, generator: torch.Generator) -> Tensor:
 
 
 def posed(x: Tensor, pose: Tensor) -> Tensor:
-    """Pictures x in [0, 1], (M, B, C, S, S), in their poses (M, B, 6); what a turn uncovers is the nearest edge pixel."""
+    """Pictures x in [0, 1], (M, B, C, S, S), in poses (M, B, 6); what a turn uncovers takes the nearest edge pixel."""
     flat, size = x.flatten(0, 1), x.shape[-1]
     across, down, degrees, top, left, side = pose.flatten(0, 1).to(x.dtype).unbind(1)
     angle = degrees * (math.pi / 180)
