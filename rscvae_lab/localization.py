@@ -1,4 +1,4 @@
-"""Where a picture differs from its reconstruction, and how well that finds the defect: our addition to the paper's score.
+"""Where a picture differs from its reconstruction, and how well that finds the defect: our addition to the score.
 
 The image-level score stays Eq. 15; a map says only where l_recon comes from.
 """

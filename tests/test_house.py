@@ -24,7 +24,8 @@ ORDER = [
     "baselines", "baselines.pca", "optimizers", "epochs", "engine", "evaluation", "localization", "runs",
     "scoreboard", "surveys", "atlas", "tables", "trainers", "sweeps", "widgets.base", "widgets.clickable",
     "widgets.rotation", "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation",
-    "widgets.choosing", "widgets.training", "widgets", "benchmarks", "inference", "reruns", "reports", "__main__",
+    "widgets.choosing", "widgets.training", "widgets", "benchmarks", "inference", "reruns", "reports", "commands",
+    "__main__",
 ]
 
 

@@ -6,7 +6,7 @@ from rscvae_lab.categories import CATEGORIES, PICTURE_SETS, class_index
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
-from rscvae_lab.datasets.industrial import industrial_split
+from rscvae_lab.datasets.industrial import industrial_split, verify_pictures
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
@@ -36,6 +36,8 @@ def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor,
 
 def verify(dataset: str) -> str:
     """One line that says a data set is whole. Raises InputError otherwise."""
+    if dataset in PICTURE_SETS:
+        return verify_pictures(dataset)
     if dataset != "digits":
         return mnist.verify(dataset)
     train, test = digits.load()
@@ -43,8 +45,8 @@ def verify(dataset: str) -> str:
 
 
 def fetch(dataset: str) -> str:
-    """Downloads a data set where that is needed, then verifies it."""
-    return verify(dataset) if dataset == "digits" else mnist.fetch(dataset)
+    """Downloads a data set where that is needed and possible, then verifies it."""
+    return verify(dataset) if dataset in ("digits", *PICTURE_SETS) else mnist.fetch(dataset)
 
 
 def describe() -> list[str]:

@@ -10,6 +10,8 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import mvtec_ad, synthetic
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
+from rscvae_lab.errors import InputError
+from rscvae_lab.files import data_root
 
 
 def category_folder(config: Config):
@@ -20,6 +22,19 @@ def category_folder(config: Config):
         return synthetic.kept(config.image_size)
     name = CATEGORIES[config.dataset][class_index(config.dataset, config.category)]
     return mvtec_ad.category_folder(None, name)
+
+
+def verify_pictures(dataset: str) -> str:
+    """A line for each category that is there. Raises InputError where none is, or a file is damaged."""
+    if dataset == FOLDER:
+        raise InputError("a folder of pictures is verified when it is trained on: rscvae train --dataset folder --root …")
+    if dataset == "synthetic":
+        return "synthetic: plates with three kinds of defect, drawn on first use"
+    root = data_root() / dataset
+    there = [name for name in CATEGORIES[dataset] if (root / name).is_dir()]
+    if not there:
+        raise InputError(f"expected categories of MVTec AD in {root}, found none: get them at {mvtec_ad.SOURCE}")
+    return "\n".join(f"{dataset}: {mvtec_ad.verify(root / name)}" for name in there)
 
 
 def parts_of(config: Config) -> Parts:
