@@ -8,6 +8,9 @@ from typing import NoReturn
 from rscvae_lab.errors import InputError
 
 
+_DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder"
+
+
 class _Parser(argparse.ArgumentParser):
     """Mistakes in one line, like every other mistake."""
 
@@ -31,7 +34,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _add_training_options(parser: argparse.ArgumentParser, seed: bool = True) -> None:
-    parser.add_argument("--dataset", default="digits", help="digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder")
+    parser.add_argument("--dataset", default="digits", help=_DATASETS)
     parser.add_argument("--category", default="8", help="the normal class: number, name or slug")
     parser.add_argument("--epochs", type=int, help="default: 60 on digits, 10 elsewhere, 500 at paper scale")
     if seed:
@@ -77,7 +80,7 @@ def _train(chosen: argparse.Namespace) -> None:
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("sweep", help="train categories x methods x seeds into one table")
-    parser.add_argument("--dataset", default="digits", help="digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder")
+    parser.add_argument("--dataset", default="digits", help=_DATASETS)
     parser.add_argument("--categories", default="all", help="numbers, names or slugs, separated by commas; or all")
     parser.add_argument("--methods", default="vae,o,d,e", help="vae (= recode_vae), o, d, e, pca")
     parser.add_argument("--seeds", default="0", help="for example 0,1,2")

@@ -81,10 +81,10 @@ def _listed(text: str) -> list[str]:
 
 
 def _stacked(configs: list[Config], stack: int) -> list[Unit]:
-    deep = [config for config in configs if config.mode in VAE_MODES]
+    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"]
     units = [tuple(replace(config, stack=len(unit)) for config in unit)
              for unit in (deep[i : i + stack] for i in range(0, len(deep), stack))]
-    return [(config,) for config in configs if config.mode not in VAE_MODES] + units
+    return [(config,) for config in configs if config not in deep] + units
 
 
 def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", scheduler: str | None = None,

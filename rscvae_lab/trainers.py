@@ -87,6 +87,8 @@ def _check_stack(configs: Sequence[Config]) -> None:
             expected, found = getattr(configs[0], name), getattr(config, name)
             if found != expected:
                 raise InputError(f"models of one stack must agree in {name}: expected {expected!r}, found {found!r}")
+    if len(configs) > 1 and configs[0].network != "plain":
+        raise InputError(f"only plain networks can be stacked, found {len(configs)} of {configs[0].network}")
     if len(configs) != configs[0].stack:
         raise InputError(f"expected a stack of {configs[0].stack} models, found {len(configs)}")
 

@@ -27,7 +27,7 @@ def category_folder(config: Config):
 def verify_pictures(dataset: str) -> str:
     """A line for each category that is there. Raises InputError where none is, or a file is damaged."""
     if dataset == FOLDER:
-        raise InputError("a folder of pictures is verified when it is trained on: rscvae train --dataset folder --root …")
+        raise InputError("a folder is verified when it is trained on: rscvae train --dataset folder --root PATH")
     if dataset == "synthetic":
         return "synthetic: plates with three kinds of defect, drawn on first use"
     root = data_root() / dataset
