@@ -7,7 +7,6 @@ from typing import NoReturn
 
 from rscvae_lab.errors import InputError
 
-
 _DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder"
 
 
