@@ -1,6 +1,6 @@
 """The stored results of sweeps beside what the paper prints. Nothing is trained here: everything follows from CSVs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,12 +69,12 @@ def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return whole
 
 
-def over_seeds(table: pd.DataFrame, value: str = "auroc", by: Sequence[str] = ("method",)) -> pd.DataFrame:
-    """Means over the classes in each seed, then over seeds: `mean`, `spread` and `n_seeds` of each group.
+def over_seeds(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
+    """Means over the classes in each seed, then over seeds: `mean`, `spread` and `n_seeds` of each method.
 
     The spread is half the range over seeds; NaN where there is one seed.
     """
-    each = table.groupby([*by, "seed"], sort=False)[value].mean().groupby(list(by), sort=False)
+    each = table.groupby(["method", "seed"], sort=False)[value].mean().groupby("method", sort=False)
     half = (each.max() - each.min()) / 2
     return pd.DataFrame({"mean": each.mean(), "spread": half.where(each.count() > 1), "n_seeds": each.size()})
 
