@@ -47,7 +47,7 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
     shown = frame.dropna(subset="printed")
     methods = [method for method in METHOD_NAMES if method in set(shown.method)]
     classes = list(dict.fromkeys(shown.category))[::-1]
-    size = (3.1 * len(methods) + 0.8, 0.34 * len(classes) + 1.5)
+    size = (2.6 * len(methods) + 0.8, 0.34 * len(classes) + 1.5)
     figure, (axes,) = empty_figure(1, len(methods), size, sharex=True, sharey=True)
     for axis, method in zip(axes, methods):
         _gap_panel(axis, shown[shown.method == method].set_index("category").loc[classes], floor.loc[classes])

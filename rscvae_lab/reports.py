@@ -147,7 +147,7 @@ def rebuild() -> list[Path]:
 
 def stored_boards() -> dict[str, pd.DataFrame]:
     """The scoreboards of the stored tables, by the data sets' names."""
-    return {name: scoreboard.scoreboard(scoreboard.stored(dataset))
+    return {name: scoreboard.scoreboard(scoreboard.both_bases(dataset))
             for dataset, name in (("mnist", "MNIST"), ("fashion_mnist", "Fashion-MNIST"))}
 
 

@@ -47,7 +47,7 @@ def test_every_row_is_there_once_and_has_its_figures(table):
 
 def test_the_scoreboards_know_every_class_and_method():
     for dataset in ("mnist", "fashion_mnist"):
-        board = scoreboard.scoreboard(scoreboard.stored(dataset))
+        board = scoreboard.scoreboard(scoreboard.both_bases(dataset))
         assert list(board.index) == list(scoreboard.METHODS)
         assert (board.n_seeds >= 1).all()
 
