@@ -57,21 +57,21 @@ def kept(size: int) -> Path:
 def part_with(kind: str, size: int, generator: np.random.Generator) -> tuple[Image.Image, Image.Image]:
     """A picture (RGB) and where its defect is (L, 0 or 255, empty for good ones)."""
     ground = Image.fromarray(_noise(size, 25, 6, generator))
-    plate = Image.fromarray(_brushed(size, generator.uniform(110, 190), generator))
+    plate = Image.fromarray(_brushed(size, generator.uniform(140, 160), generator))
     shape, mask = Image.new("L", (size, size)), Image.new("L", (size, size))
-    edge = size * generator.uniform(0.10, 0.16, 4)
+    edge = size * generator.uniform(0.12, 0.15, 4)
     box = (edge[0], edge[1], size - edge[2], size - edge[3])
     ImageDraw.Draw(shape).rounded_rectangle(box, radius=size * 0.1, fill=255)
     if kind == "corner":
-        corner = (box[2] - 0.3 * size, box[3] - 0.3 * size, box[2] + 1, box[3] + 1)
-        ImageDraw.Draw(mask).pieslice((*corner[:2], corner[2] + 0.3 * size, corner[3] + 0.3 * size), 180, 270, fill=255)
+        corner = (box[2] - 0.4 * size, box[3] - 0.4 * size, box[2] + 1, box[3] + 1)
+        ImageDraw.Draw(mask).pieslice((*corner[:2], corner[2] + 0.4 * size, corner[3] + 0.4 * size), 180, 270, fill=255)
         mask = Image.fromarray(np.minimum(np.array(mask), np.array(shape)))
         shape = Image.fromarray(np.where(np.array(mask) > 0, 0, np.array(shape)).astype(np.uint8))
     elif kind != "good":
         _draw(ImageDraw.Draw(mask), kind, size, generator)
     grey = np.array(Image.composite(plate, ground, shape)).astype(float)
     if kind in ("scratch", "spot"):
-        grey = np.where(np.array(mask) > 0, grey + (70 if kind == "spot" else -70), grey)
+        grey = np.where(np.array(mask) > 0, grey + (90 if kind == "spot" else -90), grey)
     tint = np.array([1.0, 0.97, 0.9])
     return Image.fromarray(np.clip(grey[..., None] * tint, 0, 255).astype(np.uint8)), mask
 
@@ -82,16 +82,16 @@ def _noise(size: int, mean: float, deviation: float, generator: np.random.Genera
 
 def _brushed(size: int, mean: float, generator: np.random.Generator) -> np.ndarray:
     """Horizontal streaks: noise that is the same along a row, and a little of its own in each pixel."""
-    streaks = generator.normal(0, 8, (size, 1)) + generator.normal(0, 4, (size, size))
+    streaks = generator.normal(0, 4, (size, 1)) + generator.normal(0, 3, (size, size))
     return np.clip(mean + streaks, 0, 255).astype(np.uint8)
 
 
 def _draw(mask: ImageDraw.ImageDraw, kind: str, size: int, generator: np.random.Generator) -> None:
     x, y = generator.uniform(0.3, 0.7, 2) * size
     if kind == "spot":
-        radius = size * generator.uniform(0.05, 0.08)
+        radius = size * generator.uniform(0.09, 0.14)
         mask.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
         return
-    angle, half = generator.uniform(0, np.pi), size * generator.uniform(0.15, 0.22)
+    angle, half = generator.uniform(0, np.pi), size * generator.uniform(0.2, 0.3)
     dx, dy = half * np.cos(angle), half * np.sin(angle)
-    mask.line((x - dx, y - dy, x + dx, y + dy), fill=255, width=max(2, size // 28))
+    mask.line((x - dx, y - dy, x + dx, y + dy), fill=255, width=max(2, size // 12))
