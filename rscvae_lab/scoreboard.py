@@ -12,6 +12,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.files import project_root
 from rscvae_lab.paper import printed_aurocs, printed_average
 from rscvae_lab.runs import ROW_NAMES
+from rscvae_lab.tables import with_added
 
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: e with 1 % of the whole training set
 SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "widths", "latent", "js", "lambda_consist", "beta", "p",
@@ -28,7 +29,7 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     path = project_root() / Path(folder).expanduser() / f"{name}.csv"
     if not path.is_file():
         raise InputError(f"expected a table of rscvae sweep in {path}, found no such file")
-    table = pd.read_csv(path, dtype={"category": str, "commit": str})
+    table = with_added(pd.read_csv(path, dtype={"category": str, "commit": str}))
     missing = set(ROW_NAMES) - set(table.columns)
     if missing:
         raise InputError(f"expected a table of rscvae sweep in {path}, found no column {min(missing)}")

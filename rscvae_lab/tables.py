@@ -7,12 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from rscvae_lab.config import Config
+from rscvae_lab.config import ADDED, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import write_whole
 from rscvae_lab.runs import ROW_NAMES
 
 Unit = tuple[Config, ...]  # trained together: one config, or a stack
+
+
+def with_added(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table that may be older than some settings, with these as they were then, and the columns in today's order."""
+    whole = frame.assign(**{name: former for name, former in ADDED.items() if name not in frame.columns})
+    return whole[list(ROW_NAMES)] if set(ROW_NAMES) == set(whole.columns) else whole
 
 
 class Table:
@@ -32,6 +38,7 @@ class Table:
             raise InputError(reason) from None
 
     def _by_identity(self, frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
+        frame = with_added(frame).astype(str)
         if list(frame.columns) != list(ROW_NAMES):
             raise InputError(f"expected a table of rscvae sweep in {self.path}, found other columns")
         return {(row["config_hash"], row["method"]): row for row in frame.to_dict("records")}
