@@ -24,10 +24,20 @@ _USUAL: dict[str, tuple[Any, Any]] = {  # what None is resolved to: on labelled 
     "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128), "batch_size": (32, 8),
     "p": (0.01, 0.05), "augment": (False, True),
 }
+BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, with what they usually take; the sources are in baselines/
+    "pca": {},
+    "ae": {"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
+    "ganomaly": {"batch_size": 64, "learning_rate": 2e-4, "latent": 100},
+    "ocgan": {"batch_size": 64, "learning_rate": 2e-4, "latent": 16},
+    "gradcon": {"batch_size": 64, "learning_rate": 1e-3},
+    "adgan": {"batch_size": 64, "learning_rate": 1e-4, "latent": 256},
+    "dsebm": {"batch_size": 128, "learning_rate": 1e-3},
+    "patch_svdd": {"batch_size": 64, "learning_rate": 1e-4},
+}
 _ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {
     "network": ("plain", "resnet18"),
-    "mode": (*VAE_MODES, "pca"),
+    "mode": (*VAE_MODES, *BASELINES),
     "shifts": ("paper", "safe"),
     "anomaly_base": ("class", "training_set"),
     "anomaly_draw": ("stratified", "pooled", "fresh"),
@@ -56,7 +66,7 @@ class Config:
 
     dataset: str = "digits"
     category: str = "8"  # number, name or slug of the normal class; kept as slug
-    mode: str = "o"  # vae (also scored as recode_vae), o, d, e; pca is the floor
+    mode: str = "o"  # vae (also scored as recode_vae), o, d, e, or a compared method: pca, ae, ...
     seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
     root: str = ""  # of data set `folder`: where its categories lie
     # the split (Sec. 4.1)
@@ -109,6 +119,8 @@ class Config:
         put("precision", resolve_precision(self.precision, self.device))
         for name in ("mode", "scale"):
             self._check_choice(name)  # on which defaults rest
+        for name, usual in BASELINES.get(self.mode, {}).items():
+            put(name, usual if getattr(self, name) is None else getattr(self, name))
         for name, usual in _USUAL.items():
             put(name, usual[self.dataset in PICTURE_SETS] if getattr(self, name) is None else getattr(self, name))
         colour = self.dataset in PICTURE_SETS and not (self.dataset == "mvtec_ad" and self.category in GREY)

@@ -21,7 +21,7 @@ ORDER = [
     "datasets.mnist", "datasets.shifts", "datasets.poses", "datasets.pictures", "datasets.mvtec_ad",
     "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers", "models.resnet", "models.vae",
     "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops", "scoring", "regions", "embedding",
-    "baselines", "baselines.pca", "optimizers", "epochs", "engine", "evaluation", "localization", "runs",
+    "optimizers", "epochs", "baselines.fitting", "baselines.pca", "baselines.ae", "baselines", "engine", "evaluation", "localization", "runs",
     "scoreboard", "surveys", "atlas", "tables", "trainers", "sweeps", "widgets.base", "widgets.clickable",
     "widgets.rotation", "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation",
     "widgets.choosing", "widgets.training", "widgets", "benchmarks", "inference", "reruns", "reports", "commands",
