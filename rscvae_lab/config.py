@@ -24,7 +24,7 @@ _USUAL: dict[str, tuple[Any, Any]] = {  # what None is resolved to: on labelled 
     "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128), "batch_size": (32, 8),
     "p": (0.01, 0.05), "augment": (False, True),
 }
-BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, with what they usually take; the sources are in baselines/
+BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, and what each usually takes
     "pca": {},
     "ae": {"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
     "ganomaly": {"batch_size": 64, "learning_rate": 2e-4, "latent": 100},

@@ -2,8 +2,9 @@ r"""AE: an autoencoder learns to reproduce normal images, and reproduces others 
 
     z = F(x),   x_hat = G(z),   loss = ||x - x_hat||^2,   score(x) = loss / (number of pixels),
 
-trained by Adam (1e-3, batches of 64); not by the mean over pixels, whose gradients come near Adam's epsilon. Source: Rumelhart, Hinton and Williams 1986; as a novelty detector, Japkowicz et
-al. 1995. The paper prints an AE without a recipe: networks are ours, the same F and G as everywhere here, D = 32.
+trained by Adam (1e-3, batches of 64); not by the mean over pixels, whose gradients come near Adam's epsilon. The paper
+prints an AE without a recipe: networks are ours, the same F and G as everywhere here, with D = 32.
+Source: Rumelhart, Hinton and Williams 1986; as a novelty detector, Japkowicz, Myers and Gluck 1995.
 """
 
 from typing import Self
