@@ -43,7 +43,7 @@ def _add_training_options(parser: argparse.ArgumentParser, seed: bool = True) ->
 def _add_train(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("train", help="train one model and leave a run folder")
     _add_training_options(parser)
-    parser.add_argument("--mode", default="o", help="vae (= recode_vae), o, d, e, or pca")
+    parser.add_argument("--mode", default="o", help="vae (= recode_vae), o, d, e, or a compared method: pca, ae, ...")
     parser.add_argument("--out", help="the run's folder (default: under runs/, named after the run)")
     parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
     _add_settings(parser)
@@ -81,7 +81,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("sweep", help="train categories x methods x seeds into one table")
     parser.add_argument("--dataset", default="digits", help=_DATASETS)
     parser.add_argument("--categories", default="all", help="numbers, names or slugs, separated by commas; or all")
-    parser.add_argument("--methods", default="vae,o,d,e", help="vae (= recode_vae), o, d, e, pca")
+    parser.add_argument("--methods", default="vae,o,d,e", help="vae (= recode_vae), o, d, e, pca, ae, ...")
     parser.add_argument("--seeds", default="0", help="for example 0,1,2")
     parser.add_argument("--out", required=True, help="the CSV to add rows to; the runs are left beside it")
     parser.add_argument("--backend", default="loky", help="loky (default): this machine; dask: a cluster")

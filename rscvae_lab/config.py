@@ -24,10 +24,15 @@ _USUAL: dict[str, tuple[Any, Any]] = {  # what None is resolved to: on labelled 
     "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128), "batch_size": (32, 8),
     "p": (0.01, 0.05), "augment": (False, True),
 }
+BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, and what each usually takes
+    "brightness": {},
+    "pca": {},
+    "ae": {"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
+}
 ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {
     "network": ("plain", "resnet18"),
-    "mode": (*VAE_MODES, "pca"),
+    "mode": (*VAE_MODES, *BASELINES),
     "shifts": ("paper", "safe"),
     "anomaly_base": ("class", "training_set"),
     "anomaly_draw": ("stratified", "pooled", "fresh"),
@@ -56,7 +61,7 @@ class Config:
 
     dataset: str = "digits"
     category: str = "8"  # number, name or slug of the normal class; kept as slug
-    mode: str = "o"  # vae (also scored as recode_vae), o, d, e; pca is the floor
+    mode: str = "o"  # vae (also scored as recode_vae), o, d, e, or a compared method: pca, ae, ...
     seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
     root: str = ""  # of data set `folder`: where its categories lie
     # the split (Sec. 4.1)
@@ -125,7 +130,7 @@ class Config:
             "channels": 1 if grey else 3,
             "epochs": PAPER_EPOCHS[pictures] if paper else LESSON_EPOCHS.get(self.dataset, 30),
             "learning_rate": PAPER_RATE if paper else LESSON_RATES[pictures],
-        }
+        } | BASELINES.get(self.mode, {})
 
     def _check(self) -> None:
         for name in _CHOICES:

@@ -50,16 +50,22 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
     return math.ceil(n_images / batch_size)
 
 
-def draw_epoch(config: Config, epoch: int, n_images: int, n_steps: int) -> Batch:
-    """An epoch of one model, as T = `n_steps` steps of which those beyond its own rest.
+def draw_order(generator: torch.Generator, n_images: int, batch_size: int) -> Tensor:
+    """Positions of an epoch's images in random order, (T, B).
 
-    Every batch is full: the last one is filled up from the start of the same random order, which keeps shapes fixed
-    and batch statistics sound. Our choice; the paper is silent.
+    Every batch is full: the last one is filled up from the start of the same order, which keeps shapes fixed and batch
+    statistics sound. Our choice; the paper is silent.
     """
-    generator, size = epoch_generator(config, epoch), config.batch_size
-    own, device = steps_per_epoch(n_images, size), generator.device
+    n_steps, device = steps_per_epoch(n_images, batch_size), generator.device
     order = torch.randperm(n_images, generator=generator, device=device)
-    order = order[torch.arange(own * size, device=device) % n_images].view(own, size)
+    return order[torch.arange(n_steps * batch_size, device=device) % n_images].view(n_steps, batch_size)
+
+
+def draw_epoch(config: Config, epoch: int, n_images: int, n_steps: int) -> Batch:
+    """An epoch of one model, as T = `n_steps` steps of which those beyond its own rest."""
+    generator, size = epoch_generator(config, epoch), config.batch_size
+    order = draw_order(generator, n_images, size)
+    own, device = len(order), generator.device
     noise = torch.randn(own, size, config.latent, generator=generator, device=device)
     shifts = torch.zeros(own, size, 3, dtype=torch.bool, device=device)
     if config.mode == "d" and config.dataset not in PICTURE_SETS:

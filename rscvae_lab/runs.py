@@ -17,7 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from rscvae_lab.baselines.pca import PCA
+from rscvae_lab.baselines import METHODS
 from rscvae_lab.checkpoints import load_weights
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets.one_class import OneClassSplit
@@ -49,7 +49,7 @@ ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash",
 
 def new_model(config: Config) -> nn.Module:
     """The untrained model of a config."""
-    return PCA(config.channels, config.image_size) if config.mode == "pca" else VAE.from_config(config)
+    return METHODS[config.mode](config) if config.mode in METHODS else VAE.from_config(config)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     figures |= {"auroc_best": _best(table, "auroc", figures["auroc"]),
                 "auroc_final": _last(table, "auroc", figures["auroc"])}
     metrics = dict.fromkeys((*METRIC_NAMES, *NORMALISER_NAMES))
-    metrics |= figures | split.counts | _provenance(config, split, seconds)
+    metrics |= figures | split.counts | _provenance(config, split, history, seconds)
     write_whole(folder / HISTORY, table.to_csv(index=False))
     write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
@@ -224,11 +224,11 @@ def _last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> f
     return float(evaluated.iloc[-1]) if len(evaluated) else otherwise
 
 
-def _provenance(config: Config, split: OneClassSplit, seconds: float) -> dict[str, Any]:
-    trained, seen = config.mode in VAE_MODES, len(split.train) + len(split.anomalies)
-    if trained:
+def _provenance(config: Config, split: OneClassSplit, history: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    epochs, seen = bool(history), len(split.train) + len(split.anomalies)
+    if epochs:
         seen = steps_per_epoch(seen, config.batch_size) * config.batch_size * config.epochs
-    return {"epochs": config.result_epoch if trained else None, "seed": config.seed, "scale": config.scale,
+    return {"epochs": config.result_epoch if epochs else None, "seed": config.seed, "scale": config.scale,
             "seconds": round(seconds, 3), "images_per_second": round(seen / seconds, 1), "device": config.device,
             "torch": torch.__version__, "commit": commit()}
 

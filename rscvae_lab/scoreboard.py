@@ -15,8 +15,9 @@ from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.tables import with_added
 
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: e with 1 % of the whole training set
-SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "widths", "latent", "js", "lambda_consist", "beta", "p",
-            "anomaly_base", "anomaly_draw", "consist_on_anomaly", "recode_statistics", "recode_gradient", "shifts")
+SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths", "latent", "augment", "js",
+            "lambda_consist", "beta", "p", "anomaly_base", "anomaly_draw", "per_defect", "consist_on_anomaly",
+            "recode_statistics", "recode_gradient", "shifts")
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
 
@@ -45,9 +46,17 @@ def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
 
 def _printed(dataset: str) -> pd.DataFrame:
-    """Tables 1 and 2, where the one column of mode e is held against both readings of it."""
+    """The printed table, where the one column of mode e is held against both readings of it."""
     table = printed_aurocs(dataset)
     return table.assign(e_all=table["e"])
+
+
+def _refuse_mixed(table: pd.DataFrame) -> None:
+    groups = table.groupby(["dataset", "method"])
+    for (dataset, method), settings in groups[list(SETTINGS)].nunique(dropna=False).iterrows():
+        mixed = settings.index[settings > 1]
+        if len(mixed):
+            raise InputError(f"expected one setting of {method} on {dataset}, found several values of {mixed[0]}")
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -58,11 +67,7 @@ def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InputError: no seed is complete, or a method was trained with several settings, which no mean should mix.
     """
-    groups = table.groupby(["dataset", "method"])
-    for (dataset, method), settings in groups[list(SETTINGS)].nunique(dropna=False).iterrows():
-        mixed = settings.index[settings > 1]
-        if len(mixed):
-            raise InputError(f"expected one setting of {method} on {dataset}, found several values of {mixed[0]}")
+    _refuse_mixed(table)
     found = table.groupby(["dataset", "method", "seed"]).category.transform("nunique")
     whole = table[found == table.dataset.map({name: len(classes) for name, classes in CATEGORIES.items()})]
     if whole.empty:
@@ -129,7 +134,12 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
-    """One row a class and method for one data set: `printed`, and over seeds `ours`, `low`, `high` and `oracle`."""
+    """One row a class and method for one data set: `printed`, and over seeds `ours`, `low`, `high` and `oracle`.
+
+    Raises:
+        InputError: a method was trained with several settings.
+    """
+    _refuse_mixed(table)
     groups = table.groupby(["category", "method"], sort=False)
     ours = groups[value]
     frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),

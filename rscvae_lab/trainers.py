@@ -189,4 +189,5 @@ def _fit_baseline(config: Config, out: str | Path) -> runs.Run:
     folder, start = runs.begin(out, config), time.perf_counter()
     model = runs.new_model(config).fit(split.train)
     save_weights(folder / runs.WEIGHTS, model)
-    return runs.finish(folder, config, split, [], time.perf_counter() - start)
+    history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
+    return runs.finish(folder, config, split, history, time.perf_counter() - start)

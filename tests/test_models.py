@@ -84,7 +84,7 @@ def test_pca_finds_a_plane_and_scores_the_distance_to_it(generator):
     basis = torch.linalg.qr(torch.randn(1024, 3, generator=generator))[0]
     weights = 0.05 * torch.randn(200, 3, generator=generator)
     images = (0.5 + weights @ basis.T).reshape(-1, 1, 32, 32)
-    model = PCA(1, 32, n_components=3).fit(images)
+    model = PCA(Config(), n_components=3).fit(images)
     torch.testing.assert_close(model.score(images), torch.zeros(200), atol=1e-9, rtol=0)
     off = images[:1].clone()
     off[0, 0, 0, 0] += 0.1
@@ -97,7 +97,7 @@ def test_pca_finds_a_plane_and_scores_the_distance_to_it(generator):
 def test_pca_agrees_with_scikit_learn_on_few_images():
     """Fewer images than components: the plane through them leaves no residual on the images themselves."""
     images = load_split(Config()).heldout
-    assert PCA(1, 32).fit(images).score(images).max() < 1e-8
+    assert PCA(Config()).fit(images).score(images).max() < 1e-8
 
 
 def test_initial_weights_are_torchs_defaults_and_move_no_global_generator():

@@ -14,16 +14,18 @@ import torch
 from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor, nn
 
+from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import as_network_input
 
 
 class PCA(nn.Module):
     """PCA with `n_components` on images (N, C, S, S); a module only so that it is saved and loaded like the others."""
 
-    def __init__(self, channels: int, image_size: int, n_components: int = 32):
+    def __init__(self, config: Config, n_components: int = 32):
         super().__init__()
-        self.channels, self.image_size = channels, image_size
-        pixels = channels * image_size**2
+        self.channels, self.image_size = config.channels, config.image_size
+        pixels = self.channels * self.image_size**2
+        self.losses: list[float] = []  # nothing is trained by epochs
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("components", torch.zeros(n_components, pixels))
 

@@ -41,7 +41,7 @@ def _initialised(model: nn.Module, generator: torch.Generator) -> nn.Module:
     return model
 
 
-def _halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
+def halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
     """Encoder, decoder, and the number of features between them."""
     channels, latent, size = config.channels, config.latent, config.image_size
     if config.network == "resnet18":
@@ -68,7 +68,7 @@ class VAE(nn.Module):
     def from_config(cls, config: Config) -> "VAE":
         """A freshly initialised network; the seed alone decides its weights."""
         with torch.device("meta"):  # layers would draw from the process's one generator, which threads share
-            model = cls(*_halves(config), config.latent, config.channels, config.image_size)
+            model = cls(*halves(config), config.latent, config.channels, config.image_size)
         return _initialised(model.to_empty(device="cpu"), torch.Generator().manual_seed(config.seed))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:

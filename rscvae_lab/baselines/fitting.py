@@ -1,0 +1,71 @@
+"""What the compared methods share: batches, seeds, scores in chunks, and half a network. Each method has the rest."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.images import as_network_input, to_unit
+from rscvae_lab.epochs import draw_order, epoch_generator
+from rscvae_lab.errors import InputError
+
+Step = Callable[[Tensor], Tensor]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """torch's own random numbers from this seed, and as they were afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> list[float]:
+    """Calls `step` with every batch of every epoch: x in [0, 1], (B, C, S, S), on the config's device.
+
+    Batches are full and drawn like those of the VAEs; the noise that a step draws is seeded too. The model is in train
+    mode meanwhile and in eval mode afterwards.
+
+    Args:
+        step: changes the weights and returns the loss to be shown, a scalar.
+
+    Returns:
+        The mean loss of each epoch.
+
+    Raises:
+        InputError: the loss is not finite.
+    """
+    images, losses = images.to(config.device), []
+    model.to(config.device).train()
+    with seeded(config.seed), tqdm(total=config.epochs, unit="epoch", desc=f"{config.dataset} {config.category}, "
+                                   f"{config.mode}", leave=False, disable=None) as bar:
+        for epoch in range(1, config.epochs + 1):
+            order = draw_order(epoch_generator(config, epoch), len(images), config.batch_size)
+            found = torch.stack([step(to_unit(images[batch])).detach() for batch in order]).mean().item()
+            if not torch.isfinite(torch.tensor(found)):
+                raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of {config.mode}, found "
+                                 f"{found}; try a learning_rate below {config.learning_rate:g}")
+            losses.append(found)
+            bar.set_postfix(loss=f"{found:.3g}", refresh=False)
+            bar.update()
+    model.eval()
+    return losses
+
+
+def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Callable[[Tensor], Tensor],
+                 chunk: int = 256) -> Tensor:
+    """`score` of x in [0, 1], (n, C, S, S) -> (n,), over all images, in eval mode; (N,) on the CPU.
+
+    Gradients are on for methods that need them, so a score that needs none should say `torch.no_grad`.
+
+    Raises:
+        InputError: images of another shape or range, NaN pixels.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+    parts = [score(as_network_input(part.to(device), config.channels, config.image_size)).detach().cpu()
+             for part in images.split(chunk)]
+    return torch.cat(parts) if parts else torch.empty(0)
