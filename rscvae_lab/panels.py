@@ -53,8 +53,8 @@ def axes(figure: Figure, *place: float) -> Axes:
 
 
 def show_picture(axis: Axes, image: np.ndarray, title: str) -> None:
-    """One grey picture (1, S, S) or (S, S), uint8 or in [0, 1]."""
-    image = np.asarray(image).reshape(np.shape(image)[-2:])
+    """One picture, (S, S), (1, S, S) or in colour (3, S, S), uint8 or in [0, 1]."""
+    image = np.moveaxis(np.atleast_3d(np.asarray(image)), 0, 2) if np.ndim(image) == 3 else np.asarray(image)
     axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=9.5)

@@ -15,8 +15,8 @@ from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.tables import with_added
 
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: e with 1 % of the whole training set
-SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths", "latent", "augment", "js",
-            "lambda_consist", "beta", "p", "anomaly_base", "anomaly_draw", "per_defect", "consist_on_anomaly",
+SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths", "latent", "augment",
+            "js", "lambda_consist", "beta", "p", "anomaly_base", "anomaly_draw", "per_defect", "consist_on_anomaly",
             "recode_statistics", "recode_gradient", "shifts")
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 

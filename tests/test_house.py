@@ -17,16 +17,16 @@ PACKAGE = ROOT / "rscvae_lab"
 # Each module may import only what stands before it.
 ORDER = [
     "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "settings", "paper", "plots", "charts",
-    "panels", "_torchvision", "checkpoints", "datasets.images", "datasets.one_class", "datasets.digits",
-    "datasets.mnist", "datasets.shifts", "datasets.poses", "datasets.pictures", "datasets.mvtec_ad",
-    "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers", "models.resnet", "models.vae",
-    "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops", "scoring", "regions", "embedding",
-    "optimizers", "epochs", "baselines.fitting", "baselines.brightness", "baselines.pca", "baselines.ae", "baselines",
-    "engine", "evaluation", "localization", "runs", "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps",
-    "widgets.base", "widgets.clickable",
+    "panels", "part_panels", "_torchvision", "checkpoints", "datasets.images", "datasets.one_class",
+    "datasets.digits", "datasets.mnist", "datasets.shifts", "datasets.poses", "datasets.pictures",
+    "datasets.mvtec_ad", "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers",
+    "models.resnet", "models.vae", "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops",
+    "scoring", "regions", "embedding", "optimizers", "epochs", "baselines.fitting", "baselines.brightness",
+    "baselines.pca", "baselines.ae", "baselines", "engine", "evaluation", "localization", "runs", "inspections",
+    "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps", "widgets.base", "widgets.clickable",
     "widgets.rotation", "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation",
-    "widgets.choosing", "widgets.training", "widgets", "benchmarks", "inference", "reruns", "reports", "commands",
-    "__main__",
+    "widgets.choosing", "widgets.parts", "widgets.training", "widgets", "benchmarks", "inference", "reruns",
+    "reports", "commands", "__main__",
 ]
 
 

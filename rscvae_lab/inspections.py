@@ -1,0 +1,91 @@
+"""A trained model before industrial pictures: every test picture with its kind, scores, error map and mask."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Self
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.config import need_vae
+from rscvae_lab.datasets.industrial import industrial_split, parts_of
+from rscvae_lab.datasets.mvtec_ad import GOOD
+from rscvae_lab.errors import InputError
+from rscvae_lab.evaluation import code
+from rscvae_lab.localization import error_maps, pixel_auroc
+from rscvae_lab.runs import Run
+from rscvae_lab.scoring import auroc
+
+
+class Part(NamedTuple):
+    """One test picture on its way through the network; pictures are (C, S, S), maps (S, S)."""
+
+    picture: Tensor  # uint8
+    x_hat: Tensor  # in [0, 1]
+    x_re: Tensor  # G(mu_hat): what the second code says
+    error: Tensor  # grey levels of [0, 1], smoothed
+    mask: Tensor | None  # bool, True on the defect; None without ground truth
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A finished run on industrial pictures with its test pictures."""
+
+    run: Run
+    pictures: Tensor  # uint8 (N, C, S, S)
+    masks: Tensor | None  # bool (N, 1, S, S)
+    frame: pd.DataFrame  # file, kind, label, brightness (mean grey level in 0-255), l_recon, ..., novelty_score
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Loads a run's pictures and scores them. Raises InputError for a baseline's run, or without test pictures."""
+        need_vae(run.config)
+        parts, index = parts_of(run.config), industrial_split(run.config).test_index
+        if not len(index):
+            raise InputError(f"expected test pictures of {run.config.category}, found none")
+        kinds = [parts.kinds[i] for i in index]
+        pictures = parts.test[index]
+        frame = run.score(pictures)
+        frame.insert(0, "file", [parts.files[i] for i in index])
+        frame.insert(1, "kind", kinds)
+        frame.insert(2, "label", [NORMAL if kind == GOOD else NOVEL for kind in kinds])
+        frame.insert(3, "brightness", pictures.float().mean((1, 2, 3)).numpy())
+        return cls(run, pictures, None if parts.masks is None else parts.masks[index], frame)
+
+    @property
+    def threshold(self) -> float:
+        """The 95th percentile of held-out normals' novelty scores."""
+        return self.run.metrics["threshold"]
+
+    def look(self, i: int) -> Part:
+        """Everything there is to see of picture i."""
+        coding = code(self.run.model, self.pictures[i : i + 1])
+        with torch.inference_mode():
+            x_re = self.run.model.decode(coding.mu_re)[0]
+        mask = None if self.masks is None else self.masks[i, 0]
+        return Part(self.pictures[i], coding.x_hat[0], x_re, error_maps(self.run.model, self.pictures[i : i + 1])[0],
+                    mask)
+
+    @cached_property
+    def maps(self) -> Tensor:
+        """The error map of every test picture, (N, S, S)."""
+        return error_maps(self.run.model, self.pictures)
+
+    @property
+    def pixel_auroc(self) -> float:
+        """How well error maps find defects. Raises InputError without masks."""
+        if self.masks is None:
+            raise InputError(f"pixel AUROC needs ground-truth masks, found none of {self.run.config.category}")
+        return pixel_auroc(self.masks, self.maps)
+
+    def by_kind(self) -> pd.DataFrame:
+        """One row a kind of defect, against all good pictures: how many, and the AUROC of each measure alone."""
+        good = self.frame[self.frame.label == NORMAL]
+        rows = {}
+        for kind, group in self.frame[self.frame.label == NOVEL].groupby("kind"):
+            both = pd.concat([good, group])
+            rows[kind] = {"n": len(group)} | {name: auroc(both.label.to_numpy(), both[name].to_numpy()) for name in
+                                              ("brightness", "l_recon", "l_mut", "novelty_score")}
+        return pd.DataFrame(rows).T.astype({"n": int})
