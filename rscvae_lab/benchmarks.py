@@ -8,7 +8,7 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,19 +18,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from rscvae_lab import plain_loops, widgets
+from rscvae_lab import picture_benchmarks, plain_loops, widgets
 from rscvae_lab.atlas import Atlas
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
-from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.engine import Engine
 from rscvae_lab.evaluation import measure
 from rscvae_lab.files import make_folder, project_root, write_whole
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import commit
 from rscvae_lab.surveys import Survey
+from rscvae_lab.timing import Contestant, engine_speed, timed
 from rscvae_lab.trainers import prepare, train
 
 ROUNDS = 9
@@ -51,58 +51,40 @@ def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     for run in contestants.values():
         run(0.0)  # warmed up
     rounds = pd.DataFrame([{name: run(seconds) for name, run in contestants.items()} for _ in range(ROUNDS)])
-    speeds = rounds.median()
+    speeds, pictures = rounds.median(), picture_benchmarks.measured(device, seconds, ROUNDS)
     flops, peak = flops_per_image(config), gemm_peak(config)
     report = {
         "machine": _machine(config), "commit": commit(), "precision": config.precision,
-        "images_per_second": {name: round(value, 1) for name, value in speeds.items()},
+        "images_per_second": {name: round(value, 1) for name, value in [*speeds.items(), *pictures.median().items()]},
         "mflop_per_image": round(flops / 1e6, 1), "gemm_peak_gflops": round(peak / 1e9, 1),
         "scored_images_per_second": round(_scoring_speed(config), 1),
         "redrawn_ms": (redrawn := redraws(config)),
-        "ratios": _ratios(rounds, flops, peak) | {"redraw_ms": max(redrawn.values())},
+        "ratios": _ratios(rounds, flops, peak) | picture_benchmarks.ratios(pictures)
+        | {"redraw_ms": max(redrawn.values())},
     }
     path = make_folder(project_root() / "results" / "bench") / f"{platform.node()}-{date.today()}.json"
     write_whole(path, json.dumps(report, indent=2) + "\n")
     return report | {"path": str(path)}
 
 
-def _contestants(config: Config) -> dict[str, Callable[[float], float]]:
-    """Each trains for so many seconds and says how many images a second it saw."""
+def _contestants(config: Config) -> dict[str, Contestant]:
     raw, images = (plain_loops.synthetic(N_IMAGES, size) for size in (_SOURCE_SIZE, config.image_size))
     plain = {"dataloader_loop": plain_loops.from_loader(raw, config),
              "memory_loop": plain_loops.from_memory(images, config)}
-    contestants = {name: _timed(plain_loops.training(batches, config), config.batch_size, config)
+    contestants = {name: timed(plain_loops.training(batches, config), config.batch_size, config)
                    for name, batches in plain.items()}
-    contestants["ours"] = engine_speed(config)
-    for n in STACKS:
-        contestants[f"stack_{n}"] = engine_speed(replace(config, stack=n))
+    contestants["ours"] = engine_speed(config, _in_memory(config))
+    for stacked in (replace(config, stack=n) for n in STACKS):
+        contestants[f"stack_{stacked.stack}"] = engine_speed(stacked, _in_memory(stacked))
     if config.device == "cpu":
         contestants["sweep"] = _Processes(replace(config, threads=1))
     return contestants
 
 
-def _timed(step: Callable[[], Any], images: int, config: Config) -> Callable[[float], float]:
-    """Repeats a step for so many seconds, at least once; images a second."""
-    def run(seconds: float) -> float:
-        start, n = time.perf_counter(), 0
-        while n < 1 or time.perf_counter() - start < seconds:
-            step()
-            n += 1
-        if config.device == "cuda":
-            torch.cuda.synchronize()
-        return n * images / (time.perf_counter() - start)
-
-    return run
-
-
-def engine_speed(config: Config) -> Callable[[float], float]:
-    """Our training of M = `stack` models, whole epochs with their draws, each of a few steps on a CPU."""
+def _in_memory(config: Config) -> Tensor:
+    """Images for an epoch of a few steps on a CPU, or of a class of MNIST on a GPU."""
     n = N_IMAGES if config.device == "cuda" else max(2 * config.batch_size, 2560 // config.stack)
-    images = plain_loops.synthetic(n, config.image_size)
-    nothing = images[:0]
-    split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
-    engine = Engine([replace(config, seed=seed) for seed in range(config.stack)], [split] * config.stack)
-    return _timed(lambda: engine.run_epoch(1), n * config.stack, config)
+    return plain_loops.synthetic(n, config.image_size)
 
 
 class _Processes:
@@ -118,7 +100,7 @@ class _Processes:
 
 def _in_a_process(config: Config, seconds: float) -> float:
     prepare(config)
-    run = engine_speed(config)
+    run = engine_speed(config, _in_memory(config))
     run(0.0)
     return run(max(seconds, 2.0))  # the processes overlap for the better part of it
 
@@ -136,14 +118,14 @@ def gemm_peak(config: Config, n: int = 2048) -> float:
     """FLOP/s of one large matrix product in the precision we train in: the best that this machine can do."""
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     a = torch.randn(n, n, device=config.device, dtype=dtype)
-    return max(_timed(lambda: a @ a, 2 * n**3, config)(0.5) for _ in range(ROUNDS))
+    return max(timed(lambda: a @ a, 2 * n**3, config)(0.5) for _ in range(ROUNDS))
 
 
 def _scoring_speed(config: Config) -> float:
     model = VAE.from_config(config).to(config.device, memory_format=torch.channels_last).eval()
     images = plain_loops.synthetic(2048, config.image_size)
     measure(model, images, config.js)
-    return max(_timed(lambda: measure(model, images, config.js), len(images), config)(1.0) for _ in range(3))
+    return max(timed(lambda: measure(model, images, config.js), len(images), config)(1.0) for _ in range(3))
 
 
 def redraws(config: Config) -> dict[str, float]:

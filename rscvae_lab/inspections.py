@@ -1,5 +1,6 @@
 """A trained model before industrial pictures: every test picture with its kind, scores, error map and mask."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -17,6 +18,8 @@ from rscvae_lab.evaluation import code
 from rscvae_lab.localization import error_maps, pixel_auroc
 from rscvae_lab.runs import Run
 from rscvae_lab.scoring import auroc
+
+MEASURES = ("brightness", "l_recon", "l_mut", "novelty_score")
 
 
 class Part(NamedTuple):
@@ -80,12 +83,12 @@ class Inspection:
             raise InputError(f"pixel AUROC needs ground-truth masks, found none of {self.run.config.category}")
         return pixel_auroc(self.masks, self.maps)
 
-    def by_kind(self) -> pd.DataFrame:
-        """One row a kind of defect, against all good pictures: how many, and the AUROC of each measure alone."""
+    def by_kind(self, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+        """One row a kind of defect, against all good pictures: how many, and the AUROC of each column of `frame`."""
         good = self.frame[self.frame.label == NORMAL]
         rows = {}
         for kind, group in self.frame[self.frame.label == NOVEL].groupby("kind"):
             both = pd.concat([good, group])
-            rows[kind] = {"n": len(group)} | {name: auroc(both.label.to_numpy(), both[name].to_numpy()) for name in
-                                              ("brightness", "l_recon", "l_mut", "novelty_score")}
+            labels = both.label.to_numpy()
+            rows[kind] = {"n": len(group)} | {name: auroc(labels, both[name].to_numpy()) for name in measures}
         return pd.DataFrame(rows).T.astype({"n": int})

@@ -29,6 +29,21 @@ def error_map(axis: Axes, picture: np.ndarray, error: np.ndarray, mask: np.ndarr
     outline(axis, mask)
 
 
+def gallery(pictures: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray | None]]]) -> Figure:
+    """Named rows of pictures, each with the outline of its defect: (picture, mask), the mask None or empty for none."""
+    n = max(map(len, pictures.values()))
+    figure, grid = empty_figure(len(pictures), n, (1.2 + 1.3 * n, 1.35 * len(pictures)))
+    for row, (name, parts) in zip(grid, pictures.items()):
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9.5)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        for axis, (picture, mask) in zip(row, parts):
+            show_picture(axis, picture, "")
+            outline(axis, mask)
+    return figure
+
+
 def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float) -> Figure:
     """One column a part: the picture with its defect outlined, its reconstruction, and the error map.
 

@@ -1,6 +1,7 @@
 """The loops that one would write without this package, as yardsticks for `rscvae bench`; nothing trains with them."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from rscvae_lab import losses
 from rscvae_lab._torchvision import torchvision
 from rscvae_lab.config import Config
+from rscvae_lab.datasets.poses import DEGREES
 from rscvae_lab.models.vae import VAE
 
 
@@ -33,6 +35,18 @@ class PictureDataset(Dataset):
 def from_loader(images: Tensor, config: Config) -> Iterator[Tensor]:
     """Batches without end through Dataset and DataLoader."""
     dataset = PictureDataset(images, config.image_size)
+    loader = DataLoader(dataset, config.batch_size, shuffle=True, drop_last=True)
+    while True:
+        for batch, _ in loader:
+            yield batch.to(config.device)
+
+
+def from_folder(root: Path, config: Config) -> Iterator[Tensor]:
+    """Batches without end through torchvision's ImageFolder and transforms, as one would load and augment MVTec AD."""
+    transforms = torchvision.transforms
+    steps = [transforms.Resize(config.image_size), transforms.RandomHorizontalFlip(), transforms.RandomVerticalFlip(),
+             transforms.RandomRotation(DEGREES, transforms.InterpolationMode.BILINEAR), transforms.ToTensor()]
+    dataset = torchvision.datasets.ImageFolder(str(root), transforms.Compose(steps))
     loader = DataLoader(dataset, config.batch_size, shuffle=True, drop_last=True)
     while True:
         for batch, _ in loader:

@@ -25,8 +25,8 @@ ORDER = [
     "baselines.pca", "baselines.ae", "baselines", "engine", "evaluation", "localization", "runs", "inspections",
     "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps", "widgets.base", "widgets.clickable",
     "widgets.rotation", "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation",
-    "widgets.choosing", "widgets.parts", "widgets.training", "widgets", "benchmarks", "inference", "reruns",
-    "reports", "commands", "__main__",
+    "widgets.choosing", "widgets.parts", "widgets.training", "widgets", "timing", "picture_benchmarks",
+    "benchmarks", "inference", "reruns", "reports", "commands", "__main__",
 ]
 
 

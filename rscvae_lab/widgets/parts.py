@@ -47,5 +47,5 @@ class PartInspector(Panel):
         truth = "defective" if row.label == NOVEL else "good"
         verdict = "novel" if row.novelty_score > self.inspection.threshold else "normal"
         return figure, (f"{row.file}: {truth}, called <b>{verdict}</b>; novelty score {row.novelty_score:.2f} "
-                        f"(threshold {self.inspection.threshold:.2f}), l_recon {row.l_recon:.1f}, l_mut {row.l_mut:.2f}, "
-                        f"l_enc1 {row.l_enc1:.1f} nats, mean brightness {row.brightness:.0f} of 255")
+                        f"(threshold {self.inspection.threshold:.2f}), l_recon {row.l_recon:.1f}, l_mut "
+                        f"{row.l_mut:.2f}, l_enc1 {row.l_enc1:.1f} nats, mean brightness {row.brightness:.0f} of 255")

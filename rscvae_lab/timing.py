@@ -1,0 +1,37 @@
+"""A stopwatch for `rscvae bench`, and the speed of our training by it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine import Engine
+
+Contestant = Callable[[float], float]  # runs for so many seconds and says how many images a second it saw
+
+
+def timed(step: Callable[[], Any], images: int, config: Config) -> Contestant:
+    """Repeats a step, which sees so many images, at least once."""
+    def run(seconds: float) -> float:
+        start, n = time.perf_counter(), 0
+        while n < 1 or time.perf_counter() - start < seconds:
+            step()
+            n += 1
+        if config.device == "cuda":
+            torch.cuda.synchronize()
+        return n * images / (time.perf_counter() - start)
+
+    return run
+
+
+def engine_speed(config: Config, images: Tensor) -> Contestant:
+    """Our training of M = `stack` models on these images each, whole epochs with their draws."""
+    nothing = images[:0]
+    split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
+    engine = Engine([replace(config, seed=seed) for seed in range(config.stack)], [split] * config.stack)
+    return timed(lambda: engine.run_epoch(1), len(images) * config.stack, config)
