@@ -134,8 +134,13 @@ class Config:
             raise InputError(f"image_size must be a multiple of {step} from 32 up, found {self.image_size}")
         if self.channels not in (1, 3) or (self.channels == 3 and self.dataset not in PICTURE_SETS):
             raise InputError(f"channels must be 1, or 3 for colour pictures, found {self.channels} of {self.dataset}")
-        if bool(self.root) != (self.dataset == FOLDER):
+        if self.dataset == FOLDER and not self.root:
+            raise InputError("data set folder expects a root, where the folders of its categories lie, found none")
+        if self.root and self.dataset != FOLDER:
             raise InputError(f"a root goes with data set folder and no other, found {self.root!r} of {self.dataset}")
+        if self.dataset in PICTURE_SETS and self.anomaly_draw != "stratified":
+            raise InputError(f"anomaly_draw {self.anomaly_draw} goes with labelled sets: expected stratified, by type of "
+                             f"defect, of {self.dataset}")
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InputError(f"widths must be four positive integers such as 16-32-64-128, found {self.widths}")
 
