@@ -54,7 +54,7 @@ def class_index(dataset: str, category: str | int) -> int:
 def category_slug(dataset: str, category: str | int) -> str:
     """The category as runs and folders write it; that of a folder is the subfolder's own name."""
     if known_dataset(dataset) == FOLDER:
-        if not str(category) or Path(str(category)).name != str(category):
+        if str(category) in ("", "..") or Path(str(category)).name != str(category):
             raise InputError(f"expected the name of a subfolder as category, found {category!r}")
         return str(category)
     return slug(CATEGORIES[known_dataset(dataset)][class_index(dataset, category)])

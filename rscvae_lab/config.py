@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -63,7 +64,7 @@ class Config:
     category: str = "8"  # number, name or slug of the normal class; kept as slug
     mode: str = "o"  # vae (also scored as recode_vae), o, d, e, or a compared method: pca, ae, ...
     seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
-    root: str = ""  # of data set `folder`: where its categories lie
+    root: str = ""  # of data set `folder`: where its categories lie; kept as an absolute path
     # the split (Sec. 4.1)
     image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
     channels: int | None = None  # 3, or 1 for grey levels
@@ -106,6 +107,8 @@ class Config:
             object.__setattr__(self, name, value)  # frozen, but not yet
 
         put("dataset", known_dataset(self.dataset))
+        if self.root and isinstance(self.root, str | Path):
+            put("root", str(Path(self.root).expanduser().resolve()))  # the same from wherever a run is gone on with
         put("category", category_slug(self.dataset, self.category))
         for name, aliases in _ALIASES.items():
             value = getattr(self, name)
@@ -143,8 +146,13 @@ class Config:
             raise InputError(f"image_size must be a multiple of {step} from 32 up, found {self.image_size}")
         if self.channels not in (1, 3) or (self.channels == 3 and self.dataset not in PICTURE_SETS):
             raise InputError(f"channels must be 1, or 3 for colour pictures, found {self.channels} of {self.dataset}")
-        if bool(self.root) != (self.dataset == FOLDER):
+        if self.dataset == FOLDER and not self.root:
+            raise InputError("data set folder expects a root, where the folders of its categories lie, found none")
+        if self.root and self.dataset != FOLDER:
             raise InputError(f"a root goes with data set folder and no other, found {self.root!r} of {self.dataset}")
+        if self.dataset in PICTURE_SETS and self.anomaly_draw != "stratified":
+            raise InputError(f"anomaly_draw must be stratified on {self.dataset}, by type of defect, found "
+                             f"{self.anomaly_draw}")
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InputError(f"widths must be four positive integers such as 16-32-64-128, found {self.widths}")
 

@@ -47,9 +47,13 @@ def industrial_split(config: Config) -> OneClassSplit:
 
     Of each type of defect `per_defect` test pictures, drawn by `split_seed`, are shown to mode e and leave the test set
     of every mode, so that all are judged on the same pictures (our choice; the paper removes them for mode e alone).
+
+    Raises:
+        InputError: the pictures cannot be read, fewer than two are normal, or mode e finds none to be shown.
     """
     parts = parts_of(config)
     n = len(parts.train)
+    _check(n, parts.kinds, config)
     heldout, kept = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
     shown, tested = _shown_and_tested(parts.kinds, config)
     labels = torch.tensor([NORMAL if kind == GOOD else NOVEL for kind in parts.kinds], dtype=torch.long)
@@ -63,6 +67,13 @@ def industrial_split(config: Config) -> OneClassSplit:
 def kinds_of(parts: Parts) -> list[str]:
     """The kinds of test pictures, good first; their places are the numbers in `test_classes`."""
     return [GOOD, *sorted(set(parts.kinds) - {GOOD})]
+
+
+def _check(n_train: int, kinds: tuple[str, ...], config: Config) -> None:
+    if n_train < 2:
+        raise InputError(f"expected at least 2 normal pictures of {config.category} to train on, found {n_train}")
+    if config.mode == "e" and config.per_defect and not set(kinds) - {GOOD}:
+        raise InputError(f"mode e is shown defective pictures of {config.category}, found none: expected another mode")
 
 
 def _kind_numbers(kinds: tuple[str, ...]) -> Tensor:

@@ -63,7 +63,8 @@ def category_folder(root: str | Path | None, category: str) -> Path:
     folder = Path(root or data_root() / "mvtec_ad").expanduser() / category
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
-        raise InputError(f"expected a folder {folder}, found {', '.join(there) or 'nothing'} there; MVTec AD: {SOURCE}")
+        source = "" if root else f"; MVTec AD: {SOURCE}"
+        raise InputError(f"expected a folder {folder}, found {', '.join(there) or 'nothing'} there{source}")
     return folder
 
 

@@ -10,20 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from rscvae_lab.categories import PICTURE_SETS
+from rscvae_lab.categories import FOLDER, PICTURE_SETS
 from rscvae_lab.config import Config
 
 DEGREES = 5.0
 SIDES = (32, 96)  # of the cut square, in pixels of a picture of 256
 POSE_SIDE = 5  # the column that holds it; 0 where nothing is cut
-_BOTH = ("carpet", "grid", "hazelnut", "leather", "metal-nut", "screw", "tile", "wood", "plate")
+_BOTH = ("carpet", "grid", "hazelnut", "leather", "screw", "tile", "wood", "plate")
 _ACROSS = ("bottle", "capsule", "pill", "toothbrush", "transistor", "zipper")  # left and right may change places
 
 
 def flips(config: Config) -> tuple[bool, bool]:
     """Whether a category's pictures may be flipped left to right, and upside down. A cable's colours have their places,
-    and of the user's own objects nothing is known: never."""
-    return config.category in _BOTH + _ACROSS, config.category in _BOTH
+    a metal nut lying the wrong way up is one of its defects, and of the user's own objects nothing is known: never."""
+    known = config.category if config.dataset != FOLDER else ""
+    return known in _BOTH + _ACROSS, known in _BOTH
 
 
 def draw_poses(config: Config, n: int, generator: torch.Generator) -> Tensor:
@@ -45,7 +46,8 @@ def draw_poses(config: Config, n: int, generator: torch.Generator) -> Tensor:
 
 
 def posed(x: Tensor, pose: Tensor) -> Tensor:
-    """Pictures x in [0, 1], (M, B, C, S, S), in poses (M, B, 6); what a turn uncovers takes the nearest edge pixel."""
+    """Pictures x in [0, 1], (M, B, C, S, S), in poses (M, B, 6): turned anticlockwise, flipped, then cut to black. What
+    a turn uncovers takes the nearest edge pixel."""
     flat, size = x.flatten(0, 1), x.shape[-1]
     across, down, degrees, top, left, side = pose.flatten(0, 1).to(x.dtype).unbind(1)
     angle = degrees * (math.pi / 180)

@@ -31,7 +31,11 @@ class SoloVAE:
 
     def unstack(self) -> list[VAE]:
         """The plain model with these weights and statistics, in eval mode."""
-        return [deepcopy(self.model).eval()]
+        plain = deepcopy(self.model).eval()
+        for layer in plain.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.num_batches_tracked.zero_()  # decides nothing, and a resumed run would not know it
+        return [plain]
 
     def forward(self, x: Tensor, noise: Tensor, recode: Tensor | bool, active: Tensor) -> Coding:
         """As `StackedVAE.forward` with M = 1; `recode` False leaves the second encoding out, a bool (1,) on the CPU

@@ -1,0 +1,183 @@
+"""How industrial pictures are shown: what is drawn, and what a pose does to a picture, against scipy and torch.flip."""
+
+import pytest
+import torch
+from scipy.ndimage import rotate
+
+from rscvae_lab.categories import CATEGORIES
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.datasets.poses import POSE_SIDE, draw_poses, flips, posed
+from rscvae_lab.engine import Engine
+from rscvae_lab.epochs import draw_epoch
+
+N = 20_000
+ACROSS, DOWN, DEGREES, TOP, LEFT, SIDE = range(6)
+
+
+def plate(**settings) -> Config:
+    return Config(**{"dataset": "synthetic", "category": "plate", "image_size": 64} | settings)
+
+
+def drawn_for(config: Config, n: int = N) -> torch.Tensor:
+    return draw_poses(config, n, torch.Generator().manual_seed(1))
+
+
+def pose(**values: float) -> torch.Tensor:
+    """One pose of one picture, (1, 1, 6): zeros but for what is named."""
+    names = ("across", "down", "degrees", "top", "left", "side")
+    return torch.tensor([[[float(values.get(name, 0)) for name in names]]])
+
+
+@pytest.fixture
+def x(generator):
+    return torch.rand(1, 1, 3, 32, 32, generator=generator)
+
+
+def test_labelled_sets_have_no_pose():
+    assert drawn_for(Config(mode="d"), 5).shape == (5, 0)
+    assert draw_epoch(Config(mode="d"), 1, 40, 2).pose.shape == (2, 32, 0)
+
+
+def test_which_objects_may_be_flipped():
+    """Of MVTec AD: nothing where the order of colours or the side that lies up is what is judged."""
+    found = {name: flips(Config(dataset="mvtec_ad", category=name)) for name in CATEGORIES["mvtec_ad"]}
+    assert {name for name, (across, _) in found.items() if not across} == {"cable", "metal_nut"}
+    assert {name for name, (_, down) in found.items() if down} == {"carpet", "grid", "hazelnut", "leather", "screw",
+                                                                   "tile", "wood"}
+    assert flips(plate()) == (True, True)
+
+
+@pytest.mark.parametrize("category", ["bolts", "screw", "plate"])
+def test_the_users_own_pictures_are_never_flipped(category):
+    """Nor where a folder has the name of an object that may be."""
+    assert not drawn_for(Config(dataset="folder", root="anywhere", category=category))[:, :DEGREES].any()
+
+
+@pytest.mark.parametrize(("category", "across", "down"), [("screw", 0.5, 0.5), ("bottle", 0.5, 0), ("cable", 0, 0)])
+def test_flips_are_tossed_apart(category, across, down):
+    tossed = drawn_for(Config(dataset="mvtec_ad", category=category))[:, :DEGREES]
+    assert set(tossed.unique().tolist()) <= {0, 1}
+    torch.testing.assert_close(tossed.mean(0), torch.tensor([float(across), down]), atol=0.02, rtol=0)
+    assert tossed.prod(1).mean().item() == pytest.approx(across * down, abs=0.02)
+
+
+def test_turns_are_uniform_up_to_five_degrees():
+    degrees = drawn_for(plate())[:, DEGREES]
+    assert -5 <= degrees.min() < -4.99
+    assert 4.99 < degrees.max() <= 5
+    assert degrees.mean().item() == pytest.approx(0, abs=0.1)
+    assert degrees.std().item() == pytest.approx(10 / 12**0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [32, 64, 96, 256])
+def test_cut_squares_lie_within_the_picture_and_reach_its_edges(size):
+    """Sides of 32 to 96 pixels of 256, whole pixels of any other size."""
+    top, left, side = drawn_for(plate(mode="d", p=0.5, image_size=size))[:, TOP:].unbind(1)
+    cut = side > 0
+    assert (side[cut].min(), side.max()) == (round(32 * size / 256), round(96 * size / 256))
+    for start in (top, left):
+        assert torch.equal(start, start.floor())
+        assert start[cut].min() == 0
+        assert (start + side)[cut].max() == size
+
+
+@pytest.mark.parametrize(("mode", "p", "share"), [("d", None, 0.05), ("d", 0.5, 0.5), ("d", 0, 0), ("vae", 0.5, 0),
+                                                  ("o", 0.5, 0), ("e", 0.5, 0)])
+def test_mode_d_alone_cuts_and_a_share_p(mode, p, share):
+    assert (drawn_for(plate(mode=mode, p=p))[:, SIDE] > 0).float().mean().item() == pytest.approx(share, abs=0.01)
+
+
+def test_modes_differ_in_nothing_but_the_cut():
+    assert torch.equal(drawn_for(plate(mode="d"))[:, :TOP], drawn_for(plate(mode="o"))[:, :TOP])
+
+
+def test_without_augmentation_mode_d_still_cuts():
+    still, moved = (drawn_for(plate(mode="d", augment=augment)) for augment in (False, True))
+    assert not still[:, :TOP].any()
+    assert torch.equal(still[:, TOP:], moved[:, TOP:])
+
+
+def test_epochs_draw_poses_anew_and_repeatably():
+    one, again, other = (draw_epoch(plate(mode="d"), epoch, 20, 3) for epoch in (1, 1, 2))
+    assert one.pose.shape == (3, 8, 6)
+    assert torch.equal(one.pose, again.pose)
+    assert not torch.equal(one.pose, other.pose)
+    assert not one.shifts.any(), "symmetries of the square are for labelled sets"
+
+
+@pytest.mark.parametrize("size", [32, 96, 256])
+def test_no_pose_changes_nothing(size, generator):
+    """Up to a fortieth of a grey level, the rounding of places in float32."""
+    x = torch.rand(1, 2, 3, size, size, generator=generator)
+    torch.testing.assert_close(posed(x, torch.zeros(1, 2, 6)), x, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("named", "axes"), [({"across": 1}, [-1]), ({"down": 1}, [-2]),
+                                             ({"across": 1, "down": 1}, [-1, -2])])
+def test_flips_are_torchs(named, axes, x):
+    torch.testing.assert_close(posed(x, pose(**named)), x.flip(axes), rtol=0, atol=1e-5)
+    turned = posed(x, pose(degrees=4))
+    torch.testing.assert_close(posed(x, pose(degrees=4, **named)), turned.flip(axes), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [-5, 3, 90])
+def test_turns_are_scipys(degrees, x):
+    """Bilinear about the centre, anticlockwise, the nearest edge pixel where there is none; also in the corners."""
+    expected = rotate(x.numpy(), degrees, axes=(-1, -2), reshape=False, order=1, mode="nearest")
+    torch.testing.assert_close(posed(x, pose(degrees=degrees)), torch.from_numpy(expected), rtol=0, atol=1e-4)
+
+
+def test_a_turned_ramp_is_the_ramp_of_the_turned_places():
+    """Grey = x along a row: after a turn by a it is x cos a - y sin a, x and y from the centre, y down."""
+    place = torch.arange(64) - 31.5
+    ramp, angle = place.expand(1, 1, 1, 64, 64), torch.tensor(0.05)
+    expected = place * angle.cos() - place[:, None] * angle.sin()
+    middle = slice(8, 56)
+    found = posed(ramp, pose(degrees=angle.rad2deg()))[0, 0, 0]
+    torch.testing.assert_close(found[middle, middle], expected[middle, middle], rtol=0, atol=1e-3)
+
+
+def test_turns_bring_in_no_new_grey_levels(x):
+    flat = torch.full((1, 1, 1, 32, 32), 0.7)
+    torch.testing.assert_close(posed(flat, pose(degrees=5)), flat, rtol=0, atol=1e-6)
+    turned = posed(x, pose(degrees=-5))
+    assert x.min() <= turned.min() <= turned.max() <= x.max() + 1e-6
+
+
+def test_a_cut_square_is_black_and_the_rest_untouched(x):
+    cut = posed(x + 0.1, pose(top=5, left=20, side=12))
+    expected = (x + 0.1).clone()
+    expected[..., 5:17, 20:32] = 0
+    assert torch.equal(cut == 0, expected == 0)
+    torch.testing.assert_close(cut, expected, rtol=0, atol=1e-5)
+
+
+def test_a_square_is_cut_where_it_was_drawn_whatever_the_turn(x):
+    cut = posed(x + 0.1, pose(across=1, degrees=5, top=2, left=3, side=4))
+    assert (cut == 0).sum() == 3 * 4 * 4
+    assert not cut[..., 2:6, 3:7].any()
+
+
+def test_poses_of_many_are_those_of_each(generator):
+    """(M, B) pictures at once against one by one: a mixed-up axis or a shared pose fails here."""
+    x = torch.rand(2, 5, 3, 32, 32, generator=generator)
+    poses = drawn_for(plate(mode="d", p=0.5, image_size=32), 10).view(2, 5, 6)
+    assert poses[..., SIDE].any()
+    together = posed(x, poses)
+    assert together.shape == x.shape
+    for m in range(2):
+        for b in range(5):
+            alone = posed(x[m : m + 1, b : b + 1], poses[m : m + 1, b : b + 1])
+            torch.testing.assert_close(together[m, b], alone[0, 0], rtol=0, atol=1e-6)
+
+
+def test_cut_pictures_are_trained_on_as_anomalies(generator):
+    images = torch.randint(1, 256, (20, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    none, label = images[:0], torch.zeros(0, dtype=torch.long)
+    split = OneClassSplit(images, none, images[:2], none, none, none, label, label, label)
+    config = plate(mode="d", p=0.4, image_size=32, network="plain")
+    (normal, cut), = Engine([config], [split]).run_epoch(1)
+    n_cut = int((draw_epoch(config, 1, 20, 3).pose[..., POSE_SIDE] > 0).sum())
+    assert (cut[0], normal[0]) == (n_cut, 24 - n_cut)
+    assert 0 < n_cut < 24
