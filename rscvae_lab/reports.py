@@ -11,8 +11,10 @@ import pandas as pd
 from nbconvert.filters import markdown2html
 
 from rscvae_lab import charts, scoreboard
+from rscvae_lab.categories import PICTURE_SETS
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
+from rscvae_lab.errors import InputError
 from rscvae_lab.files import csv_path, make_folder, project_root, runs_root, write_whole
 from rscvae_lab.panels import png
 from rscvae_lab.plots import METHOD_NAMES
@@ -63,6 +65,9 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
         InputError: unknown data set or category, or the data set is not there.
     """
     config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
+    if config.dataset in PICTURE_SETS:
+        raise InputError(f"expected digits, mnist or fashion_mnist, found {config.dataset}: for industrial pictures, "
+                         "rscvae rerun notebooks/08_industrial_images.ipynb")
     load_split(config)  # refuse what is not there before anything is touched
     folder = make_folder(runs_root() / f"{config.dataset}-{config.category}")
     for stale in (folder / "index.html", folder / "results.csv"):

@@ -1,0 +1,109 @@
+"""Industrial parts under inspection: figures by hand, the widget without a browser."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from rscvae_lab import NORMAL, NOVEL, part_panels, widgets
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import synthetic
+from rscvae_lab.errors import InputError
+from rscvae_lab.inspections import Inspection
+from rscvae_lab.trainers import train
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of mode e on few plates: one defective part of each kind was shown to it and is not tested."""
+    scratch = tmp_path_factory.mktemp("plates")
+    synthetic.write_set(scratch, size=32, n_train=10, n_good=4, n_defect=3)
+    settings = {"dataset": "folder", "root": str(scratch), "category": "plate", "image_size": 32, "epochs": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RSCVAE_RUNS", str(scratch / "runs"))
+        yield {mode: train(Config(**settings, mode=mode), scratch / mode, progress=False) for mode in ("e", "pca")}
+
+
+@pytest.fixture(scope="module")
+def inspection(runs):
+    return Inspection.of(runs["e"])
+
+
+def test_the_frame_is_that_of_the_run(inspection):
+    frame, run = inspection.frame, inspection.run
+    assert list(frame.novelty_score) == pytest.approx(list(run.scores.novelty_score), rel=1e-4)
+    assert list(frame.label) == list(run.scores.label)
+    assert dict(frame.kind.value_counts()) == {"good": 4, "corner": 2, "scratch": 2, "spot": 2}
+    for row in frame.itertuples():
+        assert row.file.startswith(f"test/{row.kind}/")
+        assert row.label == (NORMAL if row.kind == "good" else NOVEL)
+
+
+def test_pictures_masks_and_brightness_are_those_of_the_files(inspection):
+    """Read anew from the files that the frame names."""
+    root = inspection.run.config.root
+    for i, row in enumerate(inspection.frame.itertuples()):
+        with Image.open(f"{root}/plate/{row.file}") as picture:
+            pixels = np.array(picture)
+        assert torch.equal(inspection.pictures[i], torch.from_numpy(pixels).permute(2, 0, 1))
+        assert row.brightness == pytest.approx(pixels.mean(), rel=1e-5)
+        mask = inspection.masks[i, 0].numpy()
+        if row.label == NOVEL:
+            name = row.file.replace("test/", "").replace(".png", "_mask.png")
+            with Image.open(f"{root}/plate/ground_truth/{name}") as truth:
+                assert (mask == (np.array(truth) > 0)).all()
+        else:
+            assert not mask.any()
+
+
+def test_each_kind_is_judged_against_all_good_parts(inspection):
+    table, frame = inspection.by_kind(), inspection.frame
+    assert list(table.index) == ["corner", "scratch", "spot"] and set(table.n) == {2}
+    both = frame[frame.kind.isin(["good", "spot"])]
+    for name in ("brightness", "l_recon", "novelty_score"):
+        assert table.loc["spot", name] == pytest.approx(roc_auc_score(both.label, both[name]))
+
+
+def test_a_part_is_what_the_maps_and_pictures_say(inspection):
+    part = inspection.look(7)
+    assert torch.equal(part.picture, inspection.pictures[7]) and torch.equal(part.mask, inspection.masks[7, 0])
+    torch.testing.assert_close(part.error, inspection.maps[7], rtol=1e-4, atol=1e-5)
+    assert part.x_hat.shape == part.x_re.shape == part.picture.shape
+    assert 0 < inspection.pixel_auroc < 1
+
+
+def test_without_masks_there_is_no_pixel_auroc(inspection):
+    blind = Inspection(inspection.run, inspection.pictures, None, inspection.frame)
+    assert blind.look(7).mask is None
+    with pytest.raises(InputError, match="needs ground-truth masks, found none of plate"):
+        blind.pixel_auroc  # noqa: B018
+
+
+def test_a_baseline_has_nothing_to_look_at(runs):
+    with pytest.raises(InputError, match="expected a run of mode"):
+        Inspection.of(runs["pca"])
+
+
+def test_the_inspector_pages_within_a_kind(inspection):
+    inspector = widgets.PartInspector(inspection)
+    before = inspector.picture.value
+    inspector.controls["number"].value = 9
+    assert inspector.picture.value != before and "defective" in inspector.text.value
+    inspector.controls["kind"].value = "scratch"  # of which there are two: the number follows
+    assert inspector.controls["number"].max == 1 and not inspector.error.value
+    assert "test/scratch/" in inspector.text.value
+    assert Image.open(io.BytesIO(inspector.picture.value)).size[0] > 400
+    scores = inspection.frame.novelty_score[inspection.frame.kind == "scratch"]
+    verdict = "novel" if scores.iloc[1] > inspection.threshold else "normal"
+    assert f"called <b>{verdict}</b>" in inspector.text.value
+
+
+def test_a_figure_shows_parts_with_and_without_masks(inspection):
+    part = inspection.look(7)
+    shown = (part.picture.numpy(), part.x_hat.numpy(), part.error.numpy())
+    figure = part_panels.part_rows({"a": (*shown, part.mask.numpy()), "b": (*shown, None)}, 0.5)
+    outlined, plain = (len(axis.collections) for axis in (figure.axes[0], figure.axes[1]))
+    assert (outlined, plain) == (1, 0)
