@@ -17,7 +17,7 @@ from rscvae_lab.models.vae import VAE, Coding
 from rscvae_lab.regions import least_information
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
-_CHUNK = {"cpu": 256, "cuda": 4096}  # images a forward pass; scores do not depend on it
+_CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 a forward pass, of larger ones as many pixels
 
 
 @contextmanager
@@ -36,7 +36,8 @@ def _inference(model: VAE) -> Iterator[None]:
 
 def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
     device = next(model.parameters()).device
-    for chunk in images.split(_CHUNK[device.type]):
+    at_once = max(1, _CHUNK[device.type] * 32**2 // model.image_size**2)
+    for chunk in images.split(at_once):
         x = as_network_input(chunk.to(device), model.channels, model.image_size)
         yield x, model(x.contiguous(memory_format=torch.channels_last))
 
