@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -58,7 +59,7 @@ class Config:
     category: str = "8"  # number, name or slug of the normal class; kept as slug
     mode: str = "o"  # vae (also scored as recode_vae), o, d, e; pca is the floor
     seed: int = 0  # weights, batches, noise, and which anomalies mode e is given
-    root: str = ""  # of data set `folder`: where its categories lie
+    root: str = ""  # of data set `folder`: where its categories lie; kept as an absolute path
     # the split (Sec. 4.1)
     image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
     channels: int | None = None  # 3, or 1 for grey levels
@@ -101,6 +102,8 @@ class Config:
             object.__setattr__(self, name, value)  # frozen, but not yet
 
         put("dataset", known_dataset(self.dataset))
+        if self.root and isinstance(self.root, str | Path):
+            put("root", str(Path(self.root).expanduser().resolve()))  # the same from wherever a run is gone on with
         put("category", category_slug(self.dataset, self.category))
         for name, aliases in _ALIASES.items():
             value = getattr(self, name)
