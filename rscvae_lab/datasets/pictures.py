@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from rscvae_lab.datasets.images import resize
@@ -59,8 +59,9 @@ def read_picture(path: Path, size: int, channels: int = 1) -> Tensor:
                 raise InputError(f"expected an 8-bit picture in {path}, found pixel mode {picture.mode}")
             if picture.has_transparency_data:
                 raise InputError(f"expected an opaque picture in {path}, found transparency: flatten it first")
-            pixels = torch.from_numpy(np.array(picture.convert("L" if channels == 1 else "RGB"))).view(
-                picture.height, picture.width, channels).permute(2, 0, 1)
+            upright = ImageOps.exif_transpose(picture)  # a camera notes how it was held
+            pixels = torch.from_numpy(np.array(upright.convert("L" if channels == 1 else "RGB"))).view(
+                upright.height, upright.width, channels).permute(2, 0, 1)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
