@@ -142,8 +142,8 @@ class Config:
         if self.root and self.dataset != FOLDER:
             raise InputError(f"a root goes with data set folder and no other, found {self.root!r} of {self.dataset}")
         if self.dataset in PICTURE_SETS and self.anomaly_draw != "stratified":
-            raise InputError(f"anomaly_draw {self.anomaly_draw} goes with labelled sets: expected stratified, by type of "
-                             f"defect, of {self.dataset}")
+            raise InputError(f"anomaly_draw must be stratified on {self.dataset}, by type of defect, found "
+                             f"{self.anomaly_draw}")
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InputError(f"widths must be four positive integers such as 16-32-64-128, found {self.widths}")
 
