@@ -1,0 +1,176 @@
+"""The split of a category of industrial pictures, and what a ResNet trained on one leaves behind."""
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from rscvae_lab import trainers
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split, synthetic
+from rscvae_lab.datasets.industrial import kinds_of, parts_of
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.errors import InputError
+from rscvae_lab.runs import Run
+from rscvae_lab.trainers import train
+
+N_TRAIN, N_GOOD, N_DEFECT = 12, 5, 4  # as in `root`
+KINDS = ["good", "corner", "scratch", "spot"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runs_elsewhere(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RSCVAE_RUNS", str(tmp_path_factory.mktemp("runs")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    synthetic.write_set(folder, size=64, n_train=N_TRAIN, n_good=N_GOOD, n_defect=N_DEFECT)
+    return folder
+
+
+@pytest.fixture
+def plate(root):
+    """Configs of the small set by what they change."""
+    return lambda **changes: Config(**{"dataset": "folder", "root": str(root), "category": "plate", "image_size": 64,
+                                       "epochs": 2, "threads": 1} | changes)
+
+
+def pictures(images: torch.Tensor) -> list[bytes]:
+    return [bytes(image.numpy()) for image in images]
+
+
+def assert_same(one: OneClassSplit, two: OneClassSplit, *names: str) -> None:
+    for name in names:
+        assert torch.equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_counts_add_up_to_what_lies_in_the_folder(plate):
+    counts = {mode: load_split(plate(mode=mode)).counts for mode in ("vae", "o", "d", "e")}
+    assert counts["e"] == {"n_train": 11, "n_heldout": 1, "n_anomalous_train": 3, "n_test_normal": 5, "n_test_novel": 9}
+    for mode in ("vae", "o", "d"):
+        assert counts[mode] == counts["e"] | {"n_anomalous_train": 0}
+
+
+def test_no_picture_plays_two_parts(plate):
+    split = load_split(plate(mode="e", heldout=0.25))
+    parts = [split.train, split.heldout, split.anomalies, split.test]
+    together = [picture for part in parts for picture in pictures(part)]
+    assert len(set(together)) == len(together) == N_TRAIN + N_GOOD + 3 * N_DEFECT
+    normal = pictures(parts_of(plate()).train)
+    assert sorted(pictures(split.train) + pictures(split.heldout)) == sorted(normal)
+
+
+@pytest.mark.parametrize("per_defect", [1, 2])
+def test_mode_e_is_shown_so_many_of_each_defect(per_defect, plate):
+    parts, split = parts_of(plate()), load_split(plate(mode="e", per_defect=per_defect))
+    kind_of = dict(zip(pictures(parts.test), parts.kinds))
+    shown = [kind_of[picture] for picture in pictures(split.anomalies)]
+    assert sorted(shown) == sorted(per_defect * synthetic.DEFECTS)
+
+
+def test_every_mode_and_seed_is_judged_on_the_same_pictures(plate):
+    shown = load_split(plate(mode="e", per_defect=2))
+    for mode in ("vae", "o", "d", "e", "pca"):
+        other = load_split(plate(mode=mode, per_defect=2, seed=7))
+        assert_same(shown, other, "train", "heldout", "test", "test_labels", "test_classes", "test_index")
+        assert not set(pictures(shown.anomalies)) & set(pictures(other.test))
+        assert len(other.anomalies) == (6 if mode == "e" else 0)
+
+
+def test_the_split_seed_alone_draws(plate):
+    one, again, other = (load_split(plate(mode="e", split_seed=seed)) for seed in (0, 0, 1))
+    assert_same(one, again, *vars(one))
+    assert not torch.equal(one.heldout, other.heldout)
+    assert not torch.equal(one.anomalies, other.anomalies)
+    assert not torch.equal(one.test_index, other.test_index)
+
+
+def test_test_pictures_keep_their_place_kind_and_label(plate):
+    parts, split = parts_of(plate()), load_split(plate())
+    assert kinds_of(parts) == KINDS
+    assert torch.equal(split.test, parts.test[split.test_index])
+    assert torch.equal(split.test_index, split.test_index.sort().values)
+    kinds = [parts.kinds[i] for i in split.test_index]
+    assert [KINDS[number] for number in split.test_classes] == kinds
+    assert split.test_labels.tolist() == [int(kind != "good") for kind in kinds]
+
+
+def test_none_shown_leaves_all_to_be_tested(plate):
+    split = load_split(plate(mode="e", per_defect=0))
+    assert split.counts == {"n_train": 11, "n_heldout": 1, "n_anomalous_train": 0, "n_test_normal": 5,
+                            "n_test_novel": 12}
+
+
+def test_more_shown_than_there_are_leaves_no_defect_to_be_tested(plate, tmp_path):
+    """Good pictures are never shown; what cannot be measured without a defect is null."""
+    config = plate(mode="e", per_defect=99, epochs=1)
+    counts = load_split(config).counts
+    assert (counts["n_anomalous_train"], counts["n_test_normal"], counts["n_test_novel"]) == (12, 5, 0)
+    metrics = train(config, tmp_path, progress=False).metrics
+    assert metrics["auroc"] is metrics["auroc_best"] is metrics["semantic_deviation_rate"] is None
+    assert metrics["threshold"] > 0
+    assert metrics["s_a"] > 0
+
+
+def test_sizes_and_channels_are_those_of_the_config(plate):
+    assert load_split(plate()).test.shape[1:] == (3, 64, 64)
+    grey = load_split(plate(image_size=32, channels=1, mode="e"))
+    assert grey.train.shape[1:] == grey.anomalies.shape[1:] == (1, 32, 32)
+    assert grey.train.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"anomaly_draw": "fresh"}, "must be stratified on folder, by type of defect, found fresh"),
+    ({"anomaly_draw": "pooled"}, "must be stratified on folder, by type of defect, found pooled"),
+    ({"root": ""}, "expects a root"), ({"category": "a/b"}, "name of a subfolder"), ({"category": ".."}, "subfolder"),
+    ({"channels": 2}, "channels must be 1"), ({"dataset": "synthetic"}, "a root goes with data set folder")])
+def test_configs_that_pictures_cannot_have(wrong, message, plate):
+    with pytest.raises(InputError, match=message):
+        plate(**wrong)
+
+
+def test_a_root_is_one_folder_however_it_is_written(root, plate, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    assert plate(root=root.name) == plate(root=f"{root}/") == plate()
+    assert plate(root="elsewhere").config_hash != plate().config_hash
+
+
+def weights(run: Run) -> bytes:
+    return (run.folder / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["d", "e"])
+def test_a_run_killed_between_two_saves_resumes_to_the_same_bytes(mode, plate, tmp_path, monkeypatch):
+    """Dies in epoch 2, of which nothing is saved; what the state leaves out, such as a count of batches, shows here."""
+    def die_in_the_second(training: trainers.Training) -> bool:
+        if len(training.histories[0]) == 2:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(trainers, "SAVE_SECONDS", {"cpu": 0.0})
+    config = plate(mode=mode, epochs=3, image_size=32, p=0.4)
+    undisturbed = train(config, tmp_path / "one", progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "two", progress=False, watch=die_in_the_second)
+    assert (tmp_path / "two" / "state.safetensors").is_file()
+    resumed = train(config, tmp_path / "two", progress=False, resume=True)
+    assert weights(resumed) == weights(undisturbed)
+    assert (resumed.folder / "scores.csv").read_bytes() == (undisturbed.folder / "scores.csv").read_bytes()
+    assert list(resumed.history.epoch) == [1, 2, 3]
+
+
+def test_a_stored_run_scores_as_it_did_and_single_pictures_alike(plate, tmp_path):
+    config = plate(mode="d", p=0.3)
+    run, split = train(config, tmp_path, progress=False), load_split(config)
+    read = Run.load(tmp_path)
+    assert read.config == config
+    whole = read.score(split.test)
+    for name in whole:
+        torch.testing.assert_close(torch.tensor(whole[name]), torch.tensor(run.scores[name]), rtol=1e-4, atol=1e-6)
+    alone = read.score(split.test[3:4])
+    assert alone.novelty_score[0] == pytest.approx(whole.novelty_score[3], rel=1e-4)
+    assert read.metrics["auroc_recon"] == pytest.approx(roc_auc_score(split.test_labels, whole.l_recon))
+    assert read.history.anomalous.notna().any(), "cut pictures are its anomalies"
