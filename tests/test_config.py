@@ -1,5 +1,6 @@
 """A config is checked, hashed and read back; settings come from text."""
 
+import shlex
 import sys
 
 import pytest
@@ -57,12 +58,15 @@ def test_settings_from_text():
 @pytest.mark.parametrize("config", [
     Config(), Config(dataset="fashion_mnist", category="t-shirt/top", mode="e", seed=3, beta=10, widths="wide",
                      threads=1, consist_on_anomaly=False, anomaly_draw="fresh", precision="float32"),
-    Config(dataset="mnist", scale="paper", epochs=60, learning_rate=0.005, evaluate_every=7)])
+    Config(dataset="mnist", scale="paper", epochs=60, learning_rate=0.005, evaluate_every=7),
+    Config(dataset="mvtec_ad", category="metal_nut", mode="e", per_defect=3, image_size=128, batch_size=16),
+    Config(dataset="folder", root="/some where", category="my parts", mode="d", p=0.1, latent=16, channels=1,
+           augment=False, network="plain", image_size=96)])
 def test_the_command_of_a_config_makes_it_again(config, monkeypatch):
     seen = []
     monkeypatch.setattr("rscvae_lab.trainers.train", lambda made, *_, **__: seen.append(made) or sys.exit(5))
     with pytest.raises(SystemExit):
-        main(command_of(config).split()[1:])
+        main(shlex.split(command_of(config))[1:])
     assert seen == [config]
 
 
