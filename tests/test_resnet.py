@@ -8,6 +8,7 @@ from rscvae_lab import losses
 from rscvae_lab._torchvision import torchvision
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
+from rscvae_lab.evaluation import measure
 from rscvae_lab.models.resnet import decoder, encoder
 from rscvae_lab.models.vae import VAE
 
@@ -72,6 +73,14 @@ def test_shapes_and_ranges(size, channels, latent, generator):
     assert coding.x_hat.shape == (2, channels, size, size)
     assert coding.mu_re.shape == coding.log_var.shape == (2, latent)
     assert 0 <= coding.x_hat.min() <= coding.x_hat.max() <= 1
+
+
+def test_large_pictures_are_evaluated_few_at_a_time():
+    """256 pictures of 32 x 32 a pass, or as many pixels: at once they would take gigabytes at 256 x 256."""
+    model, sizes = VAE.from_config(plate(image_size=128, latent=8)), []
+    model.to_mu.register_forward_hook(lambda layer, given, made: sizes.append(len(made)))
+    assert len(measure(model, torch.zeros(20, 3, 128, 128, dtype=torch.uint8))) == 20
+    assert sizes == [16, 16, 4, 4], "each chunk is coded and coded again"
 
 
 def test_the_paper_setting_is_the_default():
