@@ -90,7 +90,7 @@ def test_the_split_seed_alone_draws(plate):
 
 def test_test_pictures_keep_their_place_kind_and_label(plate):
     parts, split = parts_of(plate()), load_split(plate())
-    assert kinds_of(parts) == KINDS
+    assert kinds_of(parts.kinds) == KINDS
     assert torch.equal(split.test, parts.test[split.test_index])
     assert torch.equal(split.test_index, split.test_index.sort().values)
     kinds = [parts.kinds[i] for i in split.test_index]

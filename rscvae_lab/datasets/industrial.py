@@ -1,6 +1,8 @@
 """The split of a category of industrial pictures (Sec. 4.1): normal ones to learn from, normal and defective ones to be
 judged on. The data set itself makes the split; only what is held out, and what mode e is shown, is drawn."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -64,9 +66,9 @@ def industrial_split(config: Config) -> OneClassSplit:
         test_classes=_kind_numbers(parts.kinds)[tested], test_index=tested)
 
 
-def kinds_of(parts: Parts) -> list[str]:
-    """The kinds of test pictures, good first; their places are the numbers in `test_classes`."""
-    return [GOOD, *sorted(set(parts.kinds) - {GOOD})]
+def kinds_of(kinds: Sequence[str]) -> list[str]:
+    """The different kinds of test pictures, good first; their places are the numbers in `test_classes`."""
+    return [GOOD, *sorted(set(kinds) - {GOOD})]
 
 
 def _check(n_train: int, kinds: tuple[str, ...], config: Config) -> None:
@@ -77,7 +79,7 @@ def _check(n_train: int, kinds: tuple[str, ...], config: Config) -> None:
 
 
 def _kind_numbers(kinds: tuple[str, ...]) -> Tensor:
-    order = [GOOD, *sorted(set(kinds) - {GOOD})]
+    order = kinds_of(kinds)
     return torch.tensor([order.index(kind) for kind in kinds], dtype=torch.long)
 
 

@@ -17,12 +17,13 @@ DEGREES = 5.0
 SIDES = (32, 96)  # of the cut square, in pixels of a picture of 256
 POSE_SIDE = 5  # the column that holds it; 0 where nothing is cut
 _BOTH = ("carpet", "grid", "hazelnut", "leather", "screw", "tile", "wood", "plate")
-_ACROSS = ("bottle", "capsule", "pill", "toothbrush", "transistor", "zipper")  # left and right may change places
+_ACROSS = ("bottle", "toothbrush", "transistor", "zipper")  # left and right may change places
 
 
 def flips(config: Config) -> tuple[bool, bool]:
-    """Whether a category's pictures may be flipped left to right, and upside down. A cable's colours have their places,
-    a metal nut lying the wrong way up is one of its defects, and of the user's own objects nothing is known: never."""
+    """Whether a category's pictures may be flipped left to right, and upside down. Never: a cable, whose colours have
+    their places; capsule and pill, which are printed on; a metal nut, for which it is a defect; the user's own objects,
+    of which nothing is known."""
     known = config.category if config.dataset != FOLDER else ""
     return known in _BOTH + _ACROSS, known in _BOTH
 

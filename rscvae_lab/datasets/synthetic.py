@@ -57,7 +57,7 @@ def kept(size: int) -> Path:
 def part_with(kind: str, size: int, generator: np.random.Generator) -> tuple[Image.Image, Image.Image]:
     """A picture (RGB) and where its defect is (L, 0 or 255, empty for good ones)."""
     ground = Image.fromarray(_noise(size, 25, 6, generator))
-    plate = Image.fromarray(_brushed(size, generator.uniform(140, 160), generator))
+    plate = Image.fromarray(_brushed(size, generator.uniform(135, 165), generator))
     shape, mask = Image.new("L", (size, size)), Image.new("L", (size, size))
     edge = size * generator.uniform(0.12, 0.15, 4)
     box = (edge[0], edge[1], size - edge[2], size - edge[3])
