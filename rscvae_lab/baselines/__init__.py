@@ -5,7 +5,9 @@
     method.score(images) -> (N,)              higher = more novel; of each image alone, in whatever batch it comes
 """
 
+from rscvae_lab.baselines.adgan import ADGAN
 from rscvae_lab.baselines.ae import AE
+from rscvae_lab.baselines.gradcon import GradCon
 from rscvae_lab.baselines.pca import PCA
 
-METHODS = {"pca": PCA, "ae": AE}
+METHODS = {"pca": PCA, "ae": AE, "gradcon": GradCon, "adgan": ADGAN}
