@@ -134,8 +134,8 @@ class GradCon(nn.Module):
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """L - 0.12 align of each image, (N,) on the CPU; may be negative."""
-        def score(x: Tensor) -> Tensor:
+        def novelty(x: Tensor) -> Tensor:
             errors, gradients = self.errors_and_gradients(x)
             return errors - SCORE_WEIGHT * self.align(gradients)
 
-        return score_chunks(self, images, self.config, score, CHUNK)
+        return score_chunks(self, images, self.config, novelty, CHUNK)
