@@ -68,11 +68,11 @@ def search(generator: nn.Module, x: Tensor, starts: Tensor, steps: int = SEARCH_
     z = starts.repeat(len(x), 1).requires_grad_()
     wanted, best = x.repeat_interleave(len(starts), 0), torch.full((len(z),), torch.inf, device=x.device)
     optimizer = torch.optim.Adam([z], rate, betas=(0.5, 0.999))
-    for left in range(steps, -1, -1):
-        with torch.set_grad_enabled(left > 0):
+    for step in range(steps + 1):
+        with torch.set_grad_enabled(step < steps):
             errors = (generator(z) - wanted).square().flatten(1).sum(1)
         best = torch.minimum(best, errors.detach())
-        if left:
+        if step < steps:
             z.grad, = torch.autograd.grad(errors.sum(), z)
             optimizer.step()
     return best.view(len(x), len(starts))
