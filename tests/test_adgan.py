@@ -45,6 +45,28 @@ def test_penalty_is_of_each_image_and_between_the_pair():
     assert gradient_penalty(critic, 4 * unit, 4 * unit).item() == pytest.approx(9, rel=1e-5)
 
 
+def test_critic_loss_by_hand(pictures):
+    """c(x) = w.x with ||w|| = 3 and G = 0: -mean w.x, and the penalty 10 (3 - 1)^2."""
+    black = nn.Sequential(nn.Linear(LATENT, PIXELS), nn.Unflatten(1, (1, 32, 32))).requires_grad_(False)
+    for parameter in black.parameters():
+        parameter.zero_()
+    model = ADGAN(Config(mode="adgan", latent=LATENT), black)
+    model.critic = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 1))
+    w = model.critic[1].weight.data
+    w *= 3 / w.norm()
+    expected = 40 - (pictures.flatten(1) @ w.T).mean()
+    torch.testing.assert_close(model.critic_loss(pictures).detach(), expected)
+
+
+def test_generator_follows_the_images():
+    """Trained on black images, it turns from grey to black: wrong signs would make it lighter."""
+    config = Config(mode="adgan", widths=(4, 4, 8, 8), latent=8, batch_size=8, epochs=10, learning_rate=1e-2)
+    model = ADGAN(config).fit(torch.zeros(32, 1, 32, 32, dtype=torch.uint8))
+    with torch.no_grad():
+        assert 0.4 < ADGAN(config).eval().sample(16).mean() < 0.6
+        assert model.sample(16).mean() < 0.3
+
+
 def test_search_reaches_the_least_squares_residual(linear, pictures, generator):
     starts = torch.randn(4, LATENT, generator=generator)
     found = search(linear, pictures, starts, steps=400, rate=0.05)

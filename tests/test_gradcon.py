@@ -70,6 +70,14 @@ def test_score_by_hand(model, generator):
     assert (scores > errors - 0.12 - 1e-6).all() and (scores[[0, 2]] > errors[[0, 2]] - 0.119).all()
 
 
+def test_objective_by_hand(model, generator):
+    """A batch in line with the past is 0.03 below its error; its gradient is that of the mean over all its images."""
+    x = torch.rand(3, 1, 32, 32, generator=generator)
+    errors, gradients = model.errors_and_gradients(x)
+    set_reference(model, [g.mean(0) for g in gradients])
+    assert model.objective(x).item() == pytest.approx(errors.mean().item() - 0.03, abs=1e-6)
+
+
 def test_objective_by_finite_differences(generator):
     """dJ/dphi needs the second derivatives of L. A smooth decoder, since the gradient of a ReLU jumps."""
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 3))
