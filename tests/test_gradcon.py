@@ -54,6 +54,8 @@ def test_align_is_a_mean_over_layers_of_cosines(model, generator):
     x = torch.rand(1, 1, 32, 32, generator=generator)
     gradients = model.errors_and_gradients(x)[1]
     own = [g[0] for g in gradients]
+    by_hand = [(g * m).sum() / (g.norm() * m.norm()) for g, m in zip(own, model.reference)]
+    assert model.align(gradients).item() == pytest.approx(torch.stack(by_hand).mean().item(), abs=1e-6)
     for factors, expected in [((1, 1, 1, 1), 1.0), ((-1, -1, -1, -1), -1.0), ((0, 0, 0, 0), 0.0),
                               ((7, -1, -1, -1), -0.5)]:
         set_reference(model, [factor * g for factor, g in zip(factors, own)])
