@@ -5,18 +5,21 @@ A Wasserstein GAN is trained on normal images, codes z ~ N(0, I), with a penalty
     critic:     min over c of  mean c(G(z)) - mean c(x) + 10 mean (||grad_u c(u)|| - 1)^2,   u = e x + (1 - e) G(z)
     generator:  min over G of  -mean c(G(z)),                                    once after every two critic steps
 
-with e ~ U(0, 1) per image, by Adam (betas 0, 0.9), a batch per critic step. An image is then searched for, from a few
-codes z_1, ..., z_R that are the same for every image, each by a few steps of Adam (0.25, betas 0.5, 0.999):
+with e ~ U(0, 1) per image, by Adam (betas 0, 0.9), a batch per critic step. An image is then searched for, from four
+codes z_1, ..., z_R that are the same for every image, each by five steps of Adam (0.25, betas 0.5, 0.999):
 
     score(x) = mean_r min_k ||x - G(z_r^k)||^2 / (number of pixels),      z_r^0 = z_r,   k the steps so far.
 
-Few steps are what regularises: with many an unfinished generator reaches anything. G is the decoder that all methods
-here have, in eval mode while it searches; the critic mirrors it without batch normalisation, since its penalty
-is of each image alone.
+Few steps are what regularises: with many, G reaches anything. Chosen by validation AUROC on MNIST 8 and Fashion-MNIST
+pullover (10 epochs, one seed, 600 images): 5 steps .87 and .84, 10 steps .85 and .83. No step at all, the distance to
+four samples, has .91 and .83: these few epochs leave a generator near the mean image, and one trained further (rate
+5e-4) drops to .77 on MNIST 8. G is the decoder that AE has, in eval mode while it searches; the critic mirrors it
+without batch normalisation, since its penalty is of each image alone.
 Source: Deecke, Vandermeulen, Ruff, Mandt and Kloft 2018, "Image Anomaly Detection with Generative Adversarial
 Networks"; losses from Gulrajani et al. 2017. Our deviations: G's weights stay as they are, where the paper adapts a
-copy of them to every image and start; fewer starts than its 64 (a CPU is to bear it); the best error met on the
-way counts, not the last; sigmoid and [0, 1] instead of tanh and [-1, 1].
+copy of them to every image and start; 4 starts instead of its 64, drawn once for all images, for a CPU's sake; the
+best error met on the way counts, not the last; sigmoid and [0, 1] instead of tanh and [-1, 1]; batches of 64 and as
+many epochs as the config says.
 """
 
 from itertools import count
