@@ -15,7 +15,7 @@ def test_every_method_of_the_config_exists():
 
 @pytest.mark.parametrize("mode", METHODS)
 def test_contract(mode, tmp_path):
-    """A run of any method: scores are finite, differ, survive saving, and depend on their image alone."""
+    """Of any method: scores are finite, differ, survive saving, and depend on their image alone; none of no images."""
     config = Config(mode=mode, epochs=1)
     run = train(config, tmp_path, progress=False)
     images = load_split(config).test[:64]
@@ -23,6 +23,7 @@ def test_contract(mode, tmp_path):
     assert together.shape == (64,) and together.isfinite().all() and together.std() > 0
     alone = torch.cat([run.model.score(image[None]) for image in images[:5]])
     torch.testing.assert_close(alone, together[:5], rtol=1e-4, atol=1e-6)
+    assert run.model.score(images[:0]).shape == (0,)
     assert run.scores.novelty_score.to_numpy()[:64] == pytest.approx(together.double().numpy(), rel=1e-4)
 
 

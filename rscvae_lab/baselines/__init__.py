@@ -5,8 +5,10 @@
     method.score(images) -> (N,)              higher = more novel; of each image alone, in whatever batch it comes
 """
 
+from rscvae_lab.baselines.adgan import ADGAN
 from rscvae_lab.baselines.ae import AE
 from rscvae_lab.baselines.brightness import Brightness
+from rscvae_lab.baselines.gradcon import GradCon
 from rscvae_lab.baselines.pca import PCA
 
-METHODS = {"brightness": Brightness, "pca": PCA, "ae": AE}
+METHODS = {"brightness": Brightness, "pca": PCA, "ae": AE, "gradcon": GradCon, "adgan": ADGAN}

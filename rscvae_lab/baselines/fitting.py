@@ -67,5 +67,5 @@ def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Callab
     device = next(model.parameters()).device
     model.eval()
     parts = [score(as_network_input(part.to(device), config.channels, config.image_size)).detach().cpu()
-             for part in images.split(chunk)]
+             for part in images.split(chunk) if len(part)]  # split leaves one empty part of no images
     return torch.cat(parts) if parts else torch.empty(0)
