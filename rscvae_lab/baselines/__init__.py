@@ -6,6 +6,8 @@
 """
 
 from rscvae_lab.baselines.ae import AE
+from rscvae_lab.baselines.dsebm import DSEBM
+from rscvae_lab.baselines.patch_svdd import PatchSVDD
 from rscvae_lab.baselines.pca import PCA
 
-METHODS = {"pca": PCA, "ae": AE}
+METHODS = {"pca": PCA, "ae": AE, "dsebm": DSEBM, "patch_svdd": PatchSVDD}
