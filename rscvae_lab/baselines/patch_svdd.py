@@ -32,7 +32,7 @@ SLOPE = 0.1  # LeakyReLU
 STRIDE = 4  # pixels from one scored patch to the next; the encoder's own is 2
 MEMORY = 20_000  # normal patches that are remembered
 NOISE = 0.02  # grey levels, of colour shifts and of pixels, where directions are told
-COLLAPSED = 0.01  # no standard deviation of the embeddings, which lie in (-1, 1), is above this
+COLLAPSED = 0.01  # the median standard deviation of embeddings, which lie in (-1, 1), that says too little
 CHUNK = 16  # pictures embedded at once
 DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # down, right
 
@@ -124,9 +124,7 @@ class PatchSVDD(nn.Module):
                                      self.config.learning_rate)
 
         def step(x: Tensor) -> Tensor:
-            centred = x - self.mean
-            logits, direction = self.tell_directions(centred)
-            loss = cross_entropy(logits, direction) + self.pull * self.jitter_distance(centred).mean()
+            loss = self.loss(x - self.mean)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -135,6 +133,11 @@ class PatchSVDD(nn.Module):
         self.losses = fit_epochs(self, images, self.config, step)
         self.remember(images)
         return self
+
+    def loss(self, centred: Tensor) -> Tensor:
+        """The loss of newly drawn patches of centred pictures (B, C, S, S): nats, and `pull` times a distance."""
+        logits, direction = self.tell_directions(centred)
+        return cross_entropy(logits, direction) + self.pull * self.jitter_distance(centred).mean()
 
     def tell_directions(self, centred: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, 8) and truth (B,) of the direction from one drawn patch of each picture to its neighbour."""
@@ -168,9 +171,10 @@ class PatchSVDD(nn.Module):
             within = drawn - i * CHUNK * each
             parts.append(found[within[(within >= 0) & (within < len(found))].to(found.device)])
         self.memory.copy_(torch.cat(parts))
-        if (widest := self.memory.std(0).max().item()) < COLLAPSED:
-            raise InputError(f"patch_svdd collapsed: expected embeddings with a standard deviation above {COLLAPSED:g}, found "
-                             f"at most {widest:.2g}")
+        if (found := self.memory.std(0).median().item()) < COLLAPSED:
+            raise InputError(f"patch_svdd collapsed: expected embeddings with a median standard deviation above "
+                             f"{COLLAPSED:g}, found {found:.2g}; try a learning_rate below "
+                             f"{self.config.learning_rate:g}")
 
     def maps(self, images: Tensor) -> Tensor:
         """How far each pixel's patches are from normal ones, (N, S, S) on the CPU."""
