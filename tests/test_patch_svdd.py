@@ -110,11 +110,11 @@ def test_the_pull_counts_the_distance_of_patches_side_by_side(fitted):
     for pull in (1.0, 3.0):
         model = PatchSVDD(fitted.config, pull, n_memory=1)
         with seeded(2):
-            losses.append(model.loss(x))
+            losses.append(model.loss(x).item())
         with seeded(2):
             model.tell_directions(x)
-            distance = model.jitter_distance(x).mean()
-    assert distance > 0 and losses[1] - losses[0] == pytest.approx(2 * distance.item(), rel=1e-3)
+            distance = model.jitter_distance(x).mean().item()
+    assert distance > 0 and losses[1] - losses[0] == pytest.approx(2 * distance, rel=1e-3)
     flat = model.jitter_distance(torch.full_like(x, 0.3)).mean()
     flat.backward()
     assert flat < 1e-5 and all(weight.grad.isfinite().all() for weight in model.encoder.parameters())
