@@ -10,7 +10,7 @@ patch is measured by the nearest m of a memory of normal patches, a pixel by the
 
     a(p) = min_m ||h(p) - m||,   map(u) = mean of a(p) over p that hold pixel u,   score(x) = max_u map(u).
 
-Source: Yi and Yoon 2020; lambda = 1e-3 and Adam's rate of 1e-4 are theirs (1e-3 collapsed on MVTec AD's screw). Ours:
+Source: Yi and Yoon 2020; lambda = 1e-3 is the least of theirs, Adam at 1e-4 as there (1e-3 collapsed on screw). Ours:
 patches of 32 pixels only, none of 64; half the encoder's widths, a quarter of the work; one pair of each kind per
 picture and epoch, where they draw a hundred patches, hence batches of 16; a fixed number of random patches as memory,
 searched exactly; a neighbour always lies within the picture, where theirs is clipped; He's initialisation, without
