@@ -29,6 +29,12 @@ BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, and what each 
     "brightness": {},
     "pca": {},
     "ae": {"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
+    "ganomaly": {"batch_size": 64, "learning_rate": 2e-4, "latent": 100},
+    "ocgan": {"batch_size": 64, "learning_rate": 2e-4, "latent": 16},
+    "gradcon": {"batch_size": 64, "learning_rate": 1e-3},
+    "adgan": {"batch_size": 64, "learning_rate": 1e-4, "latent": 256},
+    "dsebm": {"batch_size": 128, "learning_rate": 1e-3},
+    "patch_svdd": {"batch_size": 16, "learning_rate": 1e-4},
 }
 ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {

@@ -185,9 +185,9 @@ class Training:
 
 def _fit_baseline(config: Config, out: str | Path) -> runs.Run:
     prepare(config)
-    split = load_split(config)
+    split, model = load_split(config), runs.new_model(config)  # a method may refuse the config: before anything is left
     folder, start = runs.begin(out, config), time.perf_counter()
-    model = runs.new_model(config).fit(split.train)
+    model.fit(split.train)
     save_weights(folder / runs.WEIGHTS, model)
     history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
     return runs.finish(folder, config, split, history, time.perf_counter() - start)
