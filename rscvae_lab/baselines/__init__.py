@@ -7,6 +7,7 @@
 
 from rscvae_lab.baselines.ae import AE
 from rscvae_lab.baselines.ganomaly import GANomaly
+from rscvae_lab.baselines.ocgan import OCGAN
 from rscvae_lab.baselines.pca import PCA
 
-METHODS = {"pca": PCA, "ae": AE, "ganomaly": GANomaly}
+METHODS = {"pca": PCA, "ae": AE, "ganomaly": GANomaly, "ocgan": OCGAN}
