@@ -68,8 +68,9 @@ def test_who_is_told_what(method):
     method.d_latent, method.d_visual, method.classifier = judges = Says(1.0), Says(2.0), Says(3.0)
     expected = sum(softplus(torch.tensor([a, -a])).sum().item() for a in (1.0, 2.0, 3.0))
     assert method.judges_loss(x, l1, l2).item() == pytest.approx(expected)
-    for judge, (first, second) in zip(judges, [(l1, l2), (x, x * 0 + 1), (x * 0, x * 0 + 1)]):
-        torch.testing.assert_close(judge.shown, [first, second])
+    black, white = torch.zeros_like(x), torch.ones_like(x)
+    for judge, shown in zip(judges, [[l1, l2], [x, white], [torch.cat([black, white])]]):
+        torch.testing.assert_close(judge.shown, shown)
 
 
 def test_coder_loss_by_hand():
@@ -112,13 +113,15 @@ def test_each_loss_moves_one_player(method, images, monkeypatch, silent, moving)
     assert moved == moving
 
 
-def test_decoding_is_normalised_alike_in_training_and_scoring(method, generator):
-    """Codes and draws pass G together: one set of batch statistics, so G's running ones are those of both."""
+def test_what_runs_in_eval_mode_was_trained_on_mixed_batches(method, generator):
+    """G and C get codes and draws together: else their running statistics would fit neither, and C mislead `mine`."""
     seen = []
-    method.decoder.register_forward_hook(lambda module, given, result: seen.append(len(given[0])))
+    for network in (method.decoder, method.classifier):
+        network.register_forward_hook(lambda module, given, result: seen.append((module, len(given[0]))))
     x = torch.rand(4, 1, 32, 32, generator=generator)
+    method.judges_loss(x, draws(generator, 4), draws(generator, 4))
     method.coder_loss(x, draws(generator, 4), draws(generator, 4))
-    assert seen == [8]
+    assert seen == [(method.decoder, 8), (method.classifier, 8), (method.decoder, 8)]
 
 
 @pytest.mark.real_data

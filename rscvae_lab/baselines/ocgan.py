@@ -38,6 +38,12 @@ def bce(logits: Tensor, truth: float) -> Tensor:
     return binary_cross_entropy_with_logits(logits, torch.full_like(logits, truth))
 
 
+def together(network: nn.Module, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """`network` of both in one batch: batch normalisation in training is then what it will be in eval mode, alike for
+    both."""
+    return network(torch.cat([first, second])).chunk(2)
+
+
 def latent_judge(latent: int) -> nn.Sequential:
     """Codes (B, D) to logits (B, 1)."""
     layers: list[nn.Module] = []
@@ -74,19 +80,16 @@ class OCGAN(nn.Module):
     def judges_loss(self, x: Tensor, l1: Tensor, l2: Tensor) -> Tensor:
         """What D_l, D_v and C minimise, a sum, for each has weights of its own; codes and G count as given."""
         with torch.no_grad():
-            x_hat, drawn = self._decode_both(l1, l2)
+            x_hat, drawn = together(self.decoder, l1, l2)
+        well, badly = together(self.classifier, x_hat, drawn)
         return (bce(self.d_latent(l1.detach()), 0) + bce(self.d_latent(l2), 1)
                 + bce(self.d_visual(x), 1) + bce(self.d_visual(drawn), 0)
-                + bce(self.classifier(x_hat), 1) + bce(self.classifier(drawn), 0))
+                + bce(well, 1) + bce(badly, 0))
 
     def coder_loss(self, x: Tensor, l1: Tensor, mined: Tensor) -> Tensor:
         """What F and G minimise."""
-        x_hat, drawn = self._decode_both(l1, mined)
+        x_hat, drawn = together(self.decoder, l1, mined)
         return bce(self.d_latent(l1), 1) + bce(self.d_visual(drawn), 1) + self.fidelity * mse_loss(x_hat, x)
-
-    def _decode_both(self, l1: Tensor, l2: Tensor) -> tuple[Tensor, Tensor]:
-        """G of both in one batch, so that it is normalised in training as it will be in scoring: alike."""
-        return self.decoder(torch.cat([l1, l2])).chunk(2)
 
     def mine(self, l2: Tensor) -> Tensor:
         """l2', (B, D) within [-1, 1]: l2 after steps against the sign of C's gradient, in eval mode."""
