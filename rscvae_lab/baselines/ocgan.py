@@ -13,9 +13,13 @@ C is only asked for directions: `mine` moves l2 to l2', which C likes less ("inf
 
     BCE(D_l(l1), 1) + BCE(D_v(G(l2')), 1) + lambda ||x - G(l1)||^2 / (number of pixels).
 
-Each batch is one step of the judges, then one of F and G, both by Adam (2e-4, betas
-0.5 and 0.999, batches of 64, D = 16).
-Source: Perera, Nallapati and Xiang 2019.
+Each batch is one step of the judges, then one of F and G, both by Adam (2e-4, betas 0.5 and 0.999, batches of 64,
+D = 16).
+
+Source: Perera, Nallapati and Xiang 2019. As the paper says and their code does not: a tanh ends F, D_l has one verdict.
+Ours: the project's networks on 32 x 32 grey digits (they: wider 5x5 convolutions on 61 x 61), images in [0, 1] with a
+sigmoid, draws and reconstructions normalised in one batch, the three judges in one step, mining by signs of gradients
+and from the first batch on (their code: one plain step, in the last quarter of 200 epochs). LAMBDA
 """
 
 from typing import Self
