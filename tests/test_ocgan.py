@@ -139,5 +139,6 @@ def test_colour_pictures_and_the_large_network(generator):
 
 @pytest.mark.real_data
 def test_digit_8(tmp_path):
+    """A picture that is grey all over, for want of training, would give .77."""
     config = Config(dataset="mnist", mode="ocgan", epochs=2, threads=1)
-    assert train(config, tmp_path, progress=False).metrics["auroc"] > 0.72
+    assert train(config, tmp_path, progress=False).metrics["auroc"] > 0.8
