@@ -15,9 +15,10 @@ seed: .87 where 2e-4 has .91).
 
 Source: Akcay, Atapour-Abarghouei and Breckon 2018. The score and ||z - z_re|| are squared as in their code; the paper
 prints a norm of order 1. Ours, not theirs: the networks (the project's F and G and torch's initial weights, where they
-take a DCGAN's), images in [0, 1] with a sigmoid (they: standardised images before a tanh, which cannot reach them),
-scores in eval mode (their batch normalisation reads the test batch), no min-max scaling over the test set, the last
-epoch (they keep the best on the test set). Their experiments leave one class out of ten; here one class is normal.
+take a DCGAN's), images in [0, 1] with a sigmoid, which makes w_con weigh less (they: standardised images before a
+tanh, which cannot reach them), scores in eval mode (their batch normalisation reads the test batch), no min-max scaling
+over the test set, the last epoch (they keep the best on the test set). Their experiments leave one class out of ten;
+here one class is normal.
 """
 
 from typing import Self
