@@ -34,7 +34,7 @@ BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, and what each 
     "gradcon": {"batch_size": 64, "learning_rate": 1e-3},
     "adgan": {"batch_size": 64, "learning_rate": 1e-4, "latent": 256},
     "dsebm": {"batch_size": 128, "learning_rate": 1e-3},
-    "patch_svdd": {"batch_size": 16, "learning_rate": 1e-4},
+    "patch_svdd": {"learning_rate": 1e-4},
 }
 ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {
@@ -139,7 +139,8 @@ class Config:
             "channels": 1 if grey else 3,
             "epochs": PAPER_EPOCHS[pictures] if paper else LESSON_EPOCHS.get(self.dataset, 30),
             "learning_rate": PAPER_RATE if paper else LESSON_RATES[pictures],
-        } | BASELINES.get(self.mode, {})
+        } | {name: value for name, value in BASELINES.get(self.mode, {}).items()
+             if not (pictures and name == "batch_size")}  # large pictures come eight at a time, whoever trains
 
     def _check(self) -> None:
         for name in _CHOICES:

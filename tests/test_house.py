@@ -22,12 +22,12 @@ ORDER = [
     "datasets.mvtec_ad", "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers",
     "models.resnet", "models.vae", "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops",
     "scoring", "regions", "embedding", "optimizers", "epochs", "baselines.fitting", "baselines.brightness",
-    "baselines.pca", "baselines.ae", "baselines.gradcon", "baselines.adgan", "baselines.dsebm",
-    "baselines.patch_svdd", "baselines", "engine", "evaluation", "localization", "runs", "inspections", "tables",
-    "scoreboard", "surveys", "atlas", "trainers", "sweeps", "widgets.base", "widgets.clickable", "widgets.rotation",
-    "widgets.gaussians", "widgets.scores", "widgets.shifting", "widgets.deviation", "widgets.choosing",
-    "widgets.parts", "widgets.training", "widgets", "timing", "picture_benchmarks", "benchmarks", "inference",
-    "reruns", "reports", "commands", "__main__",
+    "baselines.pca", "baselines.ae", "baselines.ganomaly", "baselines.ocgan", "baselines.gradcon",
+    "baselines.adgan", "baselines.dsebm", "baselines.patch_svdd", "baselines", "engine", "evaluation",
+    "localization", "runs", "inspections", "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps",
+    "widgets.base", "widgets.clickable", "widgets.rotation", "widgets.gaussians", "widgets.scores",
+    "widgets.shifting", "widgets.deviation", "widgets.choosing", "widgets.parts", "widgets.training", "widgets",
+    "timing", "picture_benchmarks", "benchmarks", "inference", "reruns", "reports", "commands", "__main__",
 ]
 
 

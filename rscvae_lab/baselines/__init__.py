@@ -9,9 +9,11 @@ from rscvae_lab.baselines.adgan import ADGAN
 from rscvae_lab.baselines.ae import AE
 from rscvae_lab.baselines.brightness import Brightness
 from rscvae_lab.baselines.dsebm import DSEBM
+from rscvae_lab.baselines.ganomaly import GANomaly
 from rscvae_lab.baselines.gradcon import GradCon
+from rscvae_lab.baselines.ocgan import OCGAN
 from rscvae_lab.baselines.patch_svdd import PatchSVDD
 from rscvae_lab.baselines.pca import PCA
 
-METHODS = {"brightness": Brightness, "pca": PCA, "ae": AE, "gradcon": GradCon, "adgan": ADGAN, "dsebm": DSEBM,
-           "patch_svdd": PatchSVDD}
+METHODS = {"brightness": Brightness, "pca": PCA, "ae": AE, "ganomaly": GANomaly, "ocgan": OCGAN, "gradcon": GradCon,
+           "adgan": ADGAN, "dsebm": DSEBM, "patch_svdd": PatchSVDD}

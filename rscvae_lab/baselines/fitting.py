@@ -1,4 +1,4 @@
-"""What the compared methods share: batches, seeds, scores in chunks, and half a network. Each method has the rest."""
+"""What the compared methods share: batches, seeds, and scores in chunks. Each method has the rest."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -12,7 +12,7 @@ patch is measured by the nearest m of a memory of normal patches, a pixel by the
 
 Source: Yi and Yoon 2020; lambda = 1e-3 is the least of theirs, Adam at 1e-4 as there (1e-3 collapsed on screw). Ours:
 patches of 32 pixels only, none of 64; half the encoder's widths, a quarter of the work; one pair of each kind per
-picture and epoch, where they draw a hundred patches, hence batches of 16; a fixed number of random patches as memory,
+picture and epoch, where they draw a hundred patches, hence small batches; a fixed number of random patches as memory,
 searched exactly; a neighbour always lies within the picture, where theirs is clipped; He's initialisation, without
 which eight layers shrink a patch to nothing. So brief a training can score below its own random encoder.
 """
