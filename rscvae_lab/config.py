@@ -120,6 +120,8 @@ class Config:
             value = getattr(self, name)
             put(name, aliases.get(value, value) if isinstance(value, str) else value)
         put("device", resolve_device(self.device))
+        if self.precision == "auto" and BASELINES.get(self.mode):
+            put("precision", "float32")  # our bfloat16 step is that of the VAEs
         put("precision", resolve_precision(self.precision, self.device))
         for name in ("mode", "scale"):
             self._check_choice(name)  # on which defaults rest

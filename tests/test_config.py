@@ -81,3 +81,12 @@ def test_unknown_or_unreadable_settings_are_refused(settings):
 def test_foreign_config_files_are_refused(text):
     with pytest.raises(InputError):
         Config.from_json(text)
+
+
+def test_compared_methods_take_what_they_usually_take():
+    """In float32, whatever the CPU can; on large pictures eight at a time like every method."""
+    ae = Config(mode="ae")
+    assert (ae.batch_size, ae.learning_rate, ae.latent, ae.precision) == (64, 1e-3, 32, "float32")
+    assert Config(mode="ae", batch_size=16, latent=8).batch_size == 16
+    assert Config(mode="ae", dataset="synthetic", category="plate").batch_size == 8
+    assert Config(mode="pca").config_hash == Config(mode="pca", channels=1).config_hash
