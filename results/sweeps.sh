@@ -44,8 +44,8 @@ industrial() {
 
 # The columns of Tables 1 and 2 that are not the paper's own method.
 rivals() {
-  sweep --dataset mnist --categories all --methods ae,ganomaly,ocgan,gradcon --seeds "$1" --out "$out/mnist.csv"
-  sweep --dataset fashion_mnist --categories all --methods ae,ganomaly,adgan,dsebm --seeds "$1" --out "$out/fashion_mnist.csv"
+  sweep --dataset mnist --categories all --methods ae,ganomaly,ocgan,gradcon --seeds "$1" --out "$out/rivals.csv"
+  sweep --dataset fashion_mnist --categories all --methods ae,ganomaly,adgan,dsebm --seeds "$1" --out "$out/rivals.csv"
 }
 
 search vae,o,d,e

@@ -68,6 +68,13 @@ def _auroc_table(dataset: str) -> pd.DataFrame:
     return printed_table(_TABLES[dataset])
 
 
+def own_papers(dataset: str) -> dict[str, float]:
+    """The mean AUROC that a compared method's own paper gives for a data set, by our names; by its own protocol, which
+    the table names."""
+    table = printed_table("own_papers").reset_index()
+    return table[table.dataset == known_dataset(dataset)].set_index("method").auroc.to_dict()
+
+
 def printed_s_a(dataset: str, category: str) -> dict[str, float]:
     """Table 4 (Fashion-MNIST): the printed S_a of `vae` and `o` for one class; empty for other data sets."""
     dataset = known_dataset(dataset)

@@ -15,10 +15,13 @@ from sklearn.metrics import roc_curve
 from rscvae_lab import NORMAL, NOVEL
 
 NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR = "#2b6cb0", "#dd6b20", "#a0aec0"
-METHOD_COLOURS = {"brightness": "#a0aec0", "ae": "#4a5568", "pca": "#718096", "vae": "#805ad5",
-                  "recode_vae": "#b794f4", "o": "#2f855a", "d": "#d69e2e", "e": "#c53030", "e_all": "#742a2a"}
-METHOD_NAMES = {"brightness": "mean brightness", "ae": "AE", "pca": "PCA-32 (floor)", "vae": "VAE",
-                "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d", "e": "RSC-VAE_e",
+METHOD_COLOURS = {"brightness": "#a0aec0", "pca": "#718096", "ae": "#4a5568", "ganomaly": "#2c7a7b", "ocgan": "#97266d",
+                  "gradcon": "#2a4365", "adgan": "#9c4221", "dsebm": "#5f370e", "patch_svdd": "#22543d",
+                  "vae": "#805ad5", "recode_vae": "#b794f4", "o": "#2f855a", "d": "#d69e2e", "e": "#c53030",
+                  "e_all": "#742a2a"}
+METHOD_NAMES = {"brightness": "mean brightness", "pca": "PCA-32 (floor)", "ae": "AE", "ganomaly": "GANomaly",
+                "ocgan": "OCGAN", "gradcon": "GradCon", "adgan": "ADGAN", "dsebm": "DSEBM", "patch_svdd": "Patch SVDD",
+                "vae": "VAE", "recode_vae": "Recode VAE", "o": "RSC-VAE_o", "d": "RSC-VAE_d", "e": "RSC-VAE_e",
                 "e_all": "RSC-VAE_e, base: all"}
 REGION_COLOURS = {"normal": "#bee3f8", "anomalous": "#feebc8", "unknown": "#e2e8f0"}
 _LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}

@@ -1,6 +1,6 @@
 """The stored results of sweeps beside what the paper prints. Nothing is trained here: everything follows from CSVs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,10 +10,11 @@ from scipy.stats import binomtest
 from rscvae_lab.categories import CATEGORIES, category_slug
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import project_root
-from rscvae_lab.paper import printed_aurocs, printed_average
+from rscvae_lab.paper import own_papers, printed_aurocs, printed_average
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.tables import with_added
 
+RIVALS = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: e with 1 % of the whole training set
 SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths", "latent", "augment",
             "js", "lambda_consist", "beta", "p", "anomaly_base", "anomaly_draw", "per_defect", "consist_on_anomaly",
@@ -114,7 +115,7 @@ def wins(values: pd.DataFrame, better: str, worse: str) -> Wins:
     return Wins(won, len(difference) - won - lost, lost, float(difference.mean()), float(chance))
 
 
-def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
+def scoreboard(table: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.DataFrame:
     """One row a method for one data set: what the paper prints, what its rows give, and ours.
 
     Columns: `printed`, the average as printed; `recomputed`, the mean of the printed rows; `ours` and `spread`, the
@@ -124,13 +125,27 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     """
     dataset, table = table.dataset.iloc[0], complete_seeds(table)
     found = {name: over_seeds(table, value) for value, name in VALUES.items()}
-    ours = found["ours"].reindex([method for method in METHODS if method in found["ours"].index])
+    ours = found["ours"].reindex([method for method in methods if method in found["ours"].index])
     averages = printed_average(dataset)
     averages |= {"e_all": averages["e"]}
     board = pd.DataFrame({"printed": pd.Series(averages), "recomputed": _printed(dataset).mean()})
     board = board.reindex(ours.index).assign(**{name: frame["mean"] for name, frame in found.items()})
     board.insert(3, "spread", ours.spread)
     return board.assign(**{"ours - recomputed": board.ours - board.recomputed, "n_seeds": ours.n_seeds})
+
+
+def rivals(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
+    """One row a method that the paper compares with, and the floor: columns as `scoreboard`; `own paper`, the mean that
+    the method's own paper gives; and its cost, `seconds` and `images_per_second` of a class's training (medians).
+
+    Raises:
+        InputError: as `stored` and `complete_seeds`.
+    """
+    others, floor = stored("rivals", folder), stored(dataset, folder)
+    table = pd.concat([floor[floor.method == "pca"], others[others.dataset == dataset]], ignore_index=True)
+    board = scoreboard(table, ("pca", *RIVALS))
+    board.insert(2, "own paper", pd.Series(own_papers(dataset)).reindex(board.index))
+    return board.join(table.groupby("method")[["seconds", "images_per_second"]].median())
 
 
 def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
