@@ -1,0 +1,48 @@
+"""The figures of the compared methods, from made-up arrays."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rscvae_lab import rival_panels
+from rscvae_lab.panels import png
+from rscvae_lab.plots import METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR
+
+GENERATOR = np.random.default_rng(0)
+
+
+def some_ranking() -> pd.DataFrame:
+    columns = {"auroc": [0.9, 0.7, 0.95], "error": 0.02, "seconds": [0.1, 3.0, 40.0]}
+    return pd.DataFrame(columns, index=["pca", "ae", "o"])
+
+
+def figures() -> dict:
+    pictures, masks = GENERATOR.random((3, 3, 64, 64)), GENERATOR.random((3, 64, 64)) > 0.9
+    frame = pd.DataFrame(GENERATOR.random((20, 2)), columns=["ink (grey levels)", "error"])
+    line = pd.Series([1.0, 0.5], pd.Index([1, 2], name="step"))
+    board = pd.DataFrame({"ours": 0.9, "spread": [np.nan, 0.01], "recomputed": [np.nan, 0.8], "own paper": np.nan},
+                         index=["pca", "ae"])
+    return {"against": rival_panels.against({"a": frame, "b": frame}, np.arange(20) % 2),
+            "curves": rival_panels.curves({"a": {"x": line}, "b": {"x": line, "y": line}}, ["loss", "AUROC"], (True,)),
+            "maps": rival_panels.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}),
+            "ranking": rival_panels.ranking(some_ranking()),
+            "board": rival_panels.rivals_chart({"a": board, "b": board})}
+
+
+@pytest.mark.parametrize("name", ["against", "curves", "maps", "ranking", "board"])
+def test_figures_can_be_drawn(name):
+    assert png(figures()[name]).startswith(b"\x89PNG")
+
+
+def test_labels_and_verdicts_stand_over_and_under_the_pictures():
+    figure = rival_panels.rows_of_five({"input": np.zeros((2, 8, 8)), "x_hat": np.ones((2, 8, 8))}, [0, 1], ["a", "b"])
+    texts = {text.get_text(): text for text in figure.texts}
+    assert {"input", "x_hat", "normal", "novel", "a", "b"} <= set(texts)
+    assert (texts["normal"].get_color(), texts["novel"].get_color()) == (NORMAL_COLOUR, NOVEL_COLOUR)
+    assert len(figure.axes) == 4
+
+
+def test_the_ranking_has_the_best_on_top_and_the_floor_as_a_line():
+    left = rival_panels.ranking(some_ranking()).axes[0]
+    assert [label.get_text() for label in left.get_yticklabels()] == [METHOD_NAMES[name] for name in ("ae", "pca", "o")]
+    assert left.lines[0].get_xdata()[0] == 0.9
