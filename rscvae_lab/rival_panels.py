@@ -9,36 +9,35 @@ from matplotlib.figure import Figure
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.panels import axes, canvas, show_picture
 from rscvae_lab.part_panels import error_map
-from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR, empty_figure
+from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR, STYLE, empty_figure
 
 LABELS = ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR))
-_NAME, _CELL, _HEAD = 1.75, 1.1, 0.42  # inches: the rows' names, a picture, two lines of text
+_PIXEL = 1 / STYLE["figure.dpi"]  # inches
+_NAME, _CELL, _PICTURE, _HEAD = 144 * _PIXEL, 67 * _PIXEL, 64 * _PIXEL, 24 * _PIXEL  # whole pixels keep pictures sharp
 
 
-def rows_of_five(rows: Mapping[str, np.ndarray], labels: Sequence[int], verdicts: Sequence[str], title: str = ""
-                 ) -> Figure:
-    """Named rows of pictures (n, S, S), an image a column: its label above in the label's colour, a verdict below."""
-    n = len(labels)
-    width, height = _NAME + _CELL * n, 2.3 * _HEAD + _CELL * len(rows)
+def picture_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: str = "") -> Figure:
+    """Named rows of pictures (n, S, S), an image a column; its label, where there are any, above in its colour."""
+    n, head = max(map(len, rows.values())), _HEAD * (bool(title) + bool(len(labels)))
+    width, height = _NAME + _CELL * n, head + _CELL * len(rows)
     figure = canvas(width, height)
     for i, (name, pictures) in enumerate(rows.items()):
-        bottom = (1.1 * _HEAD + _CELL * (len(rows) - 1 - i)) / height
-        figure.text((_NAME - 0.1) / width, bottom + 0.5 * _CELL / height, name, ha="right", va="center", fontsize=9.5)
+        bottom = _CELL * (len(rows) - 1 - i) / height
+        figure.text((_NAME - 0.1) / width, bottom + 0.5 * _CELL / height, name, ha="right", va="center", fontsize=9)
         for j, picture in enumerate(pictures):
-            place = axes(figure, (_NAME + _CELL * j) / width, bottom, 0.95 * _CELL / width, 0.95 * _CELL / height)
-            show_picture(place, picture, "")
-    for j, (label, verdict) in enumerate(zip(labels, verdicts)):
+            place = axes(figure, (_NAME + _CELL * j) / width, bottom, _PICTURE / width, _PICTURE / height)
+            show_picture(place, np.clip(np.asarray(picture), 0, 1).round(1), "")  # few grey levels: noise stores badly
+    for j, label in enumerate(labels):
         _, name, colour = LABELS[label]
-        x = (_NAME + _CELL * (j + 0.475)) / width
-        figure.text(x, 1 - 1.15 * _HEAD / height, name, ha="center", va="bottom", color=colour, fontweight="bold")
-        figure.text(x, _HEAD / height, verdict, ha="center", va="top", fontsize=8.5)
-    figure.text(0.1 / width, 1 - 0.1 / height, title, ha="left", va="top", fontsize=11)
+        figure.text((_NAME + _CELL * (j + 0.475)) / width, 1 - (head - 0.06) / height, name, ha="center", va="bottom",
+                    color=colour, fontweight="bold", fontsize=9)
+    figure.text(0.5, 1 - 0.04 / height, title, ha="center", va="top", fontsize=10)
     return figure
 
 
 def against(panels: Mapping[str, pd.DataFrame], labels: np.ndarray) -> Figure:
     """One scatter a panel, a point a test image. Each frame has two columns, across and up, named with their units."""
-    figure, (row,) = empty_figure(1, len(panels), (4.3 * len(panels) + 0.2, 3.5))
+    figure, (row,) = empty_figure(1, len(panels), (4.3 * len(panels) + 0.2, 3.2))
     for axis, (title, frame) in zip(row, panels.items()):
         for label, name, colour in reversed(LABELS):
             shown = frame[labels == label]
@@ -55,8 +54,9 @@ def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str]
     Args:
         log: for each panel, whether its upright axis is logarithmic.
     """
-    figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels) + 0.2, 3.3))
-    styles = ({"color": "black"}, {"color": "#718096", "linestyle": "--"}, {"color": "#a0aec0", "linestyle": "-."})
+    figure, (row,) = empty_figure(1, len(panels), (4.4 * len(panels) + 0.2, 3))
+    styles = ({"color": "black"}, {"color": "#718096", "linestyle": "--"}, {"color": "#a0aec0", "linestyle": "-."},
+              {"color": "#2c7a7b", "linestyle": ":"})
     for i, (axis, (title, lines)) in enumerate(zip(row, panels.items())):
         for (name, values), style in zip(lines.items(), styles):
             axis.plot(values.index, values, label=name, marker="o", markersize=3, **style)
@@ -71,7 +71,7 @@ def plate_maps(pictures: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.nd
 
     Maps are in units of embeddings, which differ from row to row, so brightness compares within a row only.
     """
-    figure, grid = empty_figure(len(rows) + 1, len(pictures), (1.7 + 1.2 * len(pictures), 1.25 * (len(rows) + 1)))
+    figure, grid = empty_figure(len(rows) + 1, len(pictures), (1.7 + 0.8 * len(pictures), 0.85 * (len(rows) + 1)))
     for axis, picture, mask in zip(grid[0], pictures, masks):
         error_map(axis, picture, np.full(mask.shape, np.nan), mask, 1, "")
     for row, maps in zip(grid[1:], rows.values()):
