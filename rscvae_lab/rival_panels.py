@@ -54,7 +54,7 @@ def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str]
     Args:
         log: for each panel, whether its upright axis is logarithmic.
     """
-    figure, (row,) = empty_figure(1, len(panels), (4.4 * len(panels) + 0.2, 3))
+    figure, (row,) = empty_figure(1, len(panels), (4.4 * len(panels) + 0.2, 3.4))
     styles = ({"color": "black"}, {"color": "#718096", "linestyle": "--"}, {"color": "#a0aec0", "linestyle": "-."},
               {"color": "#2c7a7b", "linestyle": ":"})
     for i, (axis, (title, lines)) in enumerate(zip(row, panels.items())):
@@ -62,7 +62,7 @@ def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str]
             axis.plot(values.index, values, label=name, marker="o", markersize=3, **style)
         scale = "log" if any(log[i:i + 1]) else "linear"
         axis.set(xlabel=values.index.name, ylabel=ylabels[i], title=title, yscale=scale)
-        axis.legend(frameon=False, fontsize=8.5)
+        axis.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     return figure
 
 
@@ -99,7 +99,7 @@ def ranking(table: pd.DataFrame, title: str = "") -> Figure:
              xlim=(np.floor(20 * low) / 20, 1.005), xlabel="test AUROC, ± 2 standard errors (axis cut; 0.5 is chance)")
     right.set(xscale="log", xlabel="training (seconds, log scale)", xlim=(None, 3 * shown.seconds.max()))
     left.grid(axis="y", color="#e2e8f0")
-    left.legend(frameon=False, loc="lower left", fontsize=8.5)
+    left.legend(frameon=False, loc="upper left", fontsize=8.5)
     return figure
 
 
