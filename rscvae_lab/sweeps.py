@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from rscvae_lab.categories import category_list
+from rscvae_lab.categories import PICTURE_SETS, category_list
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import csv_path, make_folder, sweep_parts, write_whole
@@ -62,7 +62,8 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     chosen = product(numbers, category_list(dataset, categories), _listed(methods))
     configs = list(dict.fromkeys(Config(dataset=dataset, category=name, mode=method, seed=seed, **settings)
                                  for seed, name, method in chosen))
-    return _stacked(configs, stack) if configs[0].device == "cuda" else [(config,) for config in configs]
+    stacks = configs[0].device == "cuda" and configs[0].dataset not in PICTURE_SETS
+    return _stacked(configs, stack) if stacks else [(config,) for config in configs]
 
 
 def parse_seeds(text: str) -> list[int]:

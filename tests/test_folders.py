@@ -81,7 +81,7 @@ def test_a_folder_of_mixed_pictures_trains_as_it_is(trained):
 
 def test_without_test_pictures_it_says_so(root, tmp_path, capsys):
     assert main(arguments(root, "my parts", tmp_path, "--mode", "d")) == 0
-    assert capsys.readouterr().out.endswith("no test images\n")
+    assert capsys.readouterr().out.endswith("no AUROC: 0 normal and 0 novel test images\n")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["n_train"], metrics["n_heldout"], metrics["n_test_normal"], metrics["n_test_novel"]) == (9, 1, 0, 0)
     assert metrics["auroc"] is metrics["s_a"] is None

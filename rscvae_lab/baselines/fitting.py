@@ -59,12 +59,14 @@ def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Callab
                  chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), over all images, in eval mode; (N,) on the CPU.
 
+    `chunk` images of 32 x 32 pixels at once, of larger ones as many fewer as they have more pixels.
+
     Gradients are on for methods that need them, so a score that needs none should say `torch.no_grad`.
 
     Raises:
         InputError: images of another shape or range, NaN pixels.
     """
-    device = next(model.parameters()).device
+    device, chunk = next(model.parameters()).device, max(1, chunk * 32**2 // config.image_size**2)
     model.eval()
     parts = [score(as_network_input(part.to(device), config.channels, config.image_size)).detach().cpu()
              for part in images.split(chunk) if len(part)]  # split leaves one empty part of no images

@@ -5,6 +5,7 @@ and a missing corner; spots make a picture brighter, the others darker, and good
 brightness, by which real data sets can be told apart without looking, does not help here.
 """
 
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -43,10 +44,14 @@ def write_set(root: Path, *, size: int = 64, n_train: int = 200, n_good: int = 4
 
 
 def kept(size: int) -> Path:
-    """The default set in this size among the runs, drawn on first use; appears whole or not at all."""
-    folder = runs_root() / "synthetic" / str(size)
+    """The default set in this size among the runs, drawn on first use; appears whole or not at all.
+
+    Its folder is named after this file's content too: what other code drew is another set.
+    """
+    drawn_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    folder = runs_root() / "synthetic" / f"{size}-{drawn_by}"
     if not folder.is_dir():
-        beside = make_folder(folder.parent / f".{size}.{os.getpid()}")
+        beside = make_folder(folder.parent / f".{folder.name}.{os.getpid()}")
         write_set(beside, size=size)
         with suppress(OSError):  # another process was first
             beside.rename(folder)
