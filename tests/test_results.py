@@ -16,7 +16,7 @@ from rscvae_lab.files import project_root
 from rscvae_lab.reports import README_MARKS, scoreboard_markdown, stored_boards
 from rscvae_lab.runs import METRIC_NAMES, Run
 
-TABLES = ("mnist", "fashion_mnist", "anomalies", "search", "mvtec_ad", "synthetic")
+TABLES = ("mnist", "fashion_mnist", "anomalies", "search", "mvtec_ad", "synthetic", "rivals")
 SHIPPED = project_root() / "pretrained" / "mnist-5"
 
 
