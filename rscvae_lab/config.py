@@ -182,8 +182,10 @@ class Config:
 
     @property
     def result_epoch(self) -> int:
-        """The epoch whose weights are the result: the last one, or at paper scale the last of lowest rate (450)."""
-        lowest = range(PAPER_HALF_PERIOD, self.epochs + 1, 2 * PAPER_HALF_PERIOD) if self.scale == "paper" else ()
+        """The epoch whose weights are the result: the last one, or at paper scale the last of lowest rate (450); the
+        compared methods' rate stays as it is."""
+        falls = self.scale == "paper" and self.mode in VAE_MODES
+        lowest = range(PAPER_HALF_PERIOD, self.epochs + 1, 2 * PAPER_HALF_PERIOD) if falls else ()
         return lowest[-1] if lowest else self.epochs
 
     def to_json(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.categories import PICTURE_SETS
 from rscvae_lab.config import need_vae
-from rscvae_lab.datasets.industrial import industrial_split, parts_of
+from rscvae_lab.datasets.industrial import parts_of, split_of
 from rscvae_lab.datasets.mvtec_ad import GOOD
 from rscvae_lab.errors import InputError
 from rscvae_lab.evaluation import code
@@ -60,7 +60,8 @@ class Inspection:
         need_vae(run.config)
         if run.config.dataset not in PICTURE_SETS:
             raise InputError(f"expected a run on {', '.join(PICTURE_SETS)}, found one on {run.config.dataset}")
-        parts, split = parts_of(run.config), industrial_split(run.config)
+        parts = parts_of(run.config)
+        split = split_of(parts, run.config)
         index = split.test_index
         if not len(index):
             raise InputError(f"expected test pictures of {run.config.category}, found none")
@@ -86,17 +87,17 @@ class Inspection:
 
     def look(self, i: int) -> Part:
         """Everything there is to see of picture i."""
-        coding = code(self.run.model, self.pictures[i : i + 1])
+        picture = self.pictures[i : i + 1]
+        coding = code(self.run.model, picture)
         with torch.inference_mode():
             x_re = self.run.model.decode(coding.mu_re)[0]
         mask = None if self.masks is None else self.masks[i, 0]
-        return Part(self.pictures[i], coding.x_hat[0], x_re, error_maps(self.run.model, self.pictures[i : i + 1])[0],
-                    mask)
+        return Part(picture[0], coding.x_hat[0], x_re, error_maps(picture, coding.x_hat)[0], mask)
 
     @cached_property
     def maps(self) -> Tensor:
         """The error map of every test picture, (N, S, S)."""
-        return error_maps(self.run.model, self.pictures)
+        return error_maps(self.pictures, code(self.run.model, self.pictures).x_hat)
 
     @property
     def pixel_auroc(self) -> float:

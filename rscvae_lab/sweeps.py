@@ -62,8 +62,7 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     chosen = product(numbers, category_list(dataset, categories), _listed(methods))
     configs = list(dict.fromkeys(Config(dataset=dataset, category=name, mode=method, seed=seed, **settings)
                                  for seed, name, method in chosen))
-    stacks = configs[0].device == "cuda" and configs[0].dataset not in PICTURE_SETS
-    return _stacked(configs, stack) if stacks else [(config,) for config in configs]
+    return _stacked(configs, stack) if configs[0].device == "cuda" else [(config,) for config in configs]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -82,7 +81,8 @@ def _listed(text: str) -> list[str]:
 
 
 def _stacked(configs: list[Config], stack: int) -> list[Unit]:
-    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"]
+    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"
+            and config.dataset not in PICTURE_SETS]  # too large to stand side by side, some grey and some in colour
     units = [tuple(replace(config, stack=len(unit)) for config in unit)
              for unit in (deep[i : i + stack] for i in range(0, len(deep), stack))]
     return [(config,) for config in configs if config not in deep] + units

@@ -93,3 +93,4 @@ def test_compared_methods_take_what_they_usually_take():
     assert Config(mode="ae", batch_size=16, latent=8).batch_size == 16
     assert Config(mode="ae", dataset="synthetic", category="plate").batch_size == 8
     assert Config(mode="pca").config_hash == Config(mode="pca", channels=1).config_hash
+    assert Config(mode="ae", scale="paper").result_epoch == 500, "its rate never falls: the last epoch is the result"

@@ -20,13 +20,6 @@ N_TRAIN, N_GOOD, N_DEFECT = 12, 5, 4  # as in `root`
 KINDS = ["good", "corner", "scratch", "spot"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def runs_elsewhere(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RSCVAE_RUNS", str(tmp_path_factory.mktemp("runs")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("set")

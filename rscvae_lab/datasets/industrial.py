@@ -45,15 +45,19 @@ def parts_of(config: Config, masks: bool = True) -> Parts:
 
 
 def industrial_split(config: Config) -> OneClassSplit:
-    """The split that a config describes.
+    """The split that a config describes. Raises InputError as `split_of`, and where the pictures cannot be read."""
+    return split_of(parts_of(config, masks=False), config)
+
+
+def split_of(parts: Parts, config: Config) -> OneClassSplit:
+    """The split of a category's pictures.
 
     Of each type of defect `per_defect` test pictures, drawn by `split_seed`, are shown to mode e and leave the test set
     of every mode, so that all are judged on the same pictures (our choice; the paper removes them for mode e alone).
 
     Raises:
-        InputError: the pictures cannot be read, fewer than two are normal, or mode e finds none to be shown.
+        InputError: fewer than two pictures are normal, or mode e finds none to be shown.
     """
-    parts = parts_of(config, masks=False)
     n = len(parts.train)
     _check(n, parts.kinds, config)
     heldout, kept = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)

@@ -1,8 +1,8 @@
 """Textured parts with defects in the layout of MVTec AD, drawn by seed: to run everything offline. Never MVTec AD.
 
 A part is a bright plate with brushed texture on a dark ground. Defects: a scratch (dark line), a spot (bright blot),
-and a missing corner; spots make a picture brighter, the others darker, and good parts differ among themselves: mean
-brightness, by which real data sets can be told apart without looking, does not help here.
+and a missing corner. Spots make a picture brighter, the others darker, and good parts differ among themselves: over all
+kinds mean brightness tells little, though a part without its corner is always darker.
 """
 
 import hashlib
