@@ -64,5 +64,5 @@ def category_list(dataset: str, text: str) -> list[str]:
     """The slugs of a comma-separated list of categories; `all` names every one."""
     if known_dataset(dataset) == FOLDER and text.strip().lower() == "all":
         raise InputError("expected the names of subfolders, found all: a folder's categories are not known beforehand")
-    names = CATEGORIES[known_dataset(dataset)] if text.strip().lower() == "all" else text.split(",")
+    names = CATEGORIES[known_dataset(dataset)] if text.strip().lower() == "all" else map(str.strip, text.split(","))
     return list(dict.fromkeys(category_slug(dataset, name) for name in names))

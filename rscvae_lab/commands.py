@@ -3,10 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rscvae_lab.errors import InputError
 
+_EPOCHS = "default: digits 60, MNIST and Fashion-MNIST 10, pictures 30; at paper scale 500, pictures 200"
 _DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder"
 
 
@@ -35,7 +36,7 @@ def command_line() -> argparse.ArgumentParser:
 def _add_training_options(parser: argparse.ArgumentParser, seed: bool = True) -> None:
     parser.add_argument("--dataset", default="digits", help=_DATASETS)
     parser.add_argument("--category", default="8", help="the normal class: number, name or slug")
-    parser.add_argument("--epochs", type=int, help="default: 60 on digits, 10 elsewhere, 500 at paper scale")
+    parser.add_argument("--epochs", type=int, help=_EPOCHS)
     if seed:
         parser.add_argument("--seed", type=int, default=0)
 
@@ -74,7 +75,12 @@ def _train(chosen: argparse.Namespace) -> None:
     run = train(config, chosen.out, resume=chosen.resume, progress=None)
     figures = {name: run.metrics[name] for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
     shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
-    print(f"{'already finished, left as it is' if finished else 'finished'}: {run.folder}\n{shown or 'no test images'}")
+    shown = shown or _no_auroc(run.metrics)
+    print(f"{'already finished, left as it is' if finished else 'finished'}: {run.folder}\n{shown}")
+
+
+def _no_auroc(metrics: dict[str, Any]) -> str:
+    return f"no AUROC: {metrics['n_test_normal']} normal and {metrics['n_test_novel']} novel test images"
 
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
@@ -87,7 +93,7 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--backend", default="loky", help="loky (default): this machine; dask: a cluster")
     parser.add_argument("--scheduler", help="the Dask cluster's address, for example tcp://host:8786")
     parser.add_argument("--jobs", type=int, help="processes on this machine (default: one a core)")
-    parser.add_argument("--epochs", type=int, help="default: 60 on digits, 10 elsewhere, 500 at paper scale")
+    parser.add_argument("--epochs", type=int, help=_EPOCHS)
     _add_settings(parser)
     parser.set_defaults(command=_sweep)
 

@@ -31,10 +31,10 @@ BASELINES: dict[str, dict[str, Any]] = {  # the compared methods, and what each 
     "ae": {"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
     "ganomaly": {"batch_size": 64, "learning_rate": 2e-4, "latent": 100},
     "ocgan": {"batch_size": 64, "learning_rate": 2e-4, "latent": 16},
-    "gradcon": {"batch_size": 64, "learning_rate": 1e-3},
+    "gradcon": {"batch_size": 64, "learning_rate": 1e-3, "network": "plain"},
     "adgan": {"batch_size": 64, "learning_rate": 1e-4, "latent": 256},
-    "dsebm": {"batch_size": 128, "learning_rate": 1e-3},
-    "patch_svdd": {"learning_rate": 1e-4},
+    "dsebm": {"batch_size": 128, "learning_rate": 1e-3, "network": "plain"},
+    "patch_svdd": {"learning_rate": 1e-4, "network": "plain"},
 }
 ADDED = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1}  # with their former values
 _CHOICES = {
@@ -153,6 +153,9 @@ class Config:
         step = 32 if self.network == "resnet18" else 16
         if self.image_size < 32 or self.image_size % step:
             raise InputError(f"image_size must be a multiple of {step} from 32 up, found {self.image_size}")
+        if self.network == "resnet18" and self.image_size == 32 and self.batch_size == 1:
+            raise InputError("batch normalisation of one number needs a batch_size of at least 2, found 1: a ResNet "
+                             "leaves one of each map of 32 x 32 pixels")
         if self.channels not in (1, 3) or (self.channels == 3 and self.dataset not in PICTURE_SETS):
             raise InputError(f"channels must be 1, or 3 for colour pictures, found {self.channels} of {self.dataset}")
         if self.dataset == FOLDER and not self.root:
@@ -179,8 +182,10 @@ class Config:
 
     @property
     def result_epoch(self) -> int:
-        """The epoch whose weights are the result: the last one, or at paper scale the last of lowest rate (450)."""
-        lowest = range(PAPER_HALF_PERIOD, self.epochs + 1, 2 * PAPER_HALF_PERIOD) if self.scale == "paper" else ()
+        """The epoch whose weights are the result: the last one, or at paper scale the last of lowest rate (450); the
+        compared methods' rate stays as it is."""
+        falls = self.scale == "paper" and self.mode in VAE_MODES
+        lowest = range(PAPER_HALF_PERIOD, self.epochs + 1, 2 * PAPER_HALF_PERIOD) if falls else ()
         return lowest[-1] if lowest else self.epochs
 
     def to_json(self) -> str:

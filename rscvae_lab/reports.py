@@ -162,11 +162,11 @@ def scoreboard_markdown(boards: Mapping[str, pd.DataFrame]) -> str:
              "|---" * (1 + len(scoreboard.METHODS)) + "|"]
     for name, board in boards.items():
         board = board.reindex(scoreboard.METHODS)
-        seeds = int(board.n_seeds.drop("pca").min())
+        seeds = " or ".join(map(str, sorted({int(n) for n in board.n_seeds.drop("pca")})))
         ours = [f"{mean:.3f}" + ("" if pd.isna(spread) else f" ± {spread:.3f}")
                 for mean, spread in zip(board.ours, board.spread)]
         for label, values in ((f"{name}: paper, mean of its rows", board.recomputed.map("{:.3f}".format)),
-                              (f"ours, {seeds} seed{'s' * (seeds > 1)}", ours),
+                              (f"ours, {seeds} seed{'s' * (seeds != '1')}", ours),
                               ("oracle: best epoch on test", board.oracle.map("{:.3f}".format))):
             lines.append(f"| {label} | " + " | ".join("–" if value == "nan" else value for value in values) + " |")
     return "\n".join(lines)

@@ -142,7 +142,8 @@ def rivals(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
         InputError: as `stored` and `complete_seeds`.
     """
     others, floor = stored("rivals", folder), stored(dataset, folder)
-    table = pd.concat([floor[floor.method == "pca"], others[others.dataset == dataset]], ignore_index=True)
+    both = pd.concat([floor[floor.method == "pca"], others[others.dataset == dataset]], ignore_index=True)
+    table = complete_seeds(both)
     board = scoreboard(table, ("pca", *RIVALS))
     board.insert(2, "own paper", pd.Series(own_papers(dataset)).reindex(board.index))
     return board.join(table.groupby("method")[["seconds", "images_per_second"]].median())

@@ -11,7 +11,7 @@ from rscvae_lab.errors import InputError
 def command_of(config: Config) -> str:
     """The line that repeats this training. A model of a GPU's stack is repeated alone, which agrees to rounding."""
     always = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "scale")}
-    usual = Config(**always, root=config.root)
+    usual = Config(**always, mode=config.mode, root=config.root)
     always |= {name: getattr(config, name) for name in ("mode", "seed", "device", "image_size")}
     options = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in always.items()]
     options += [f"--root {shlex.quote(config.root)}"] if config.root else []

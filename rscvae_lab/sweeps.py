@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from rscvae_lab.categories import category_list
+from rscvae_lab.categories import PICTURE_SETS, category_list
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import csv_path, make_folder, sweep_parts, write_whole
@@ -81,7 +81,8 @@ def _listed(text: str) -> list[str]:
 
 
 def _stacked(configs: list[Config], stack: int) -> list[Unit]:
-    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"]
+    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"
+            and config.dataset not in PICTURE_SETS]  # too large to stand side by side, some grey and some in colour
     units = [tuple(replace(config, stack=len(unit)) for config in unit)
              for unit in (deep[i : i + stack] for i in range(0, len(deep), stack))]
     return [(config,) for config in configs if config not in deep] + units

@@ -46,7 +46,7 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     if finished:
         return finished
     if config.mode not in VAE_MODES:
-        return _fit_baseline(config, out)
+        return _fit_baseline(config, out, wait)
     return train_stack([config], [out], progress=progress, wait=wait, watch=watch)[0]
 
 
@@ -183,11 +183,16 @@ class Training:
         self.histories = note["histories"]
 
 
-def _fit_baseline(config: Config, out: str | Path) -> runs.Run:
+def _fit_baseline(config: Config, out: str | Path, wait: bool) -> runs.Run:
+    """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
     split, model = load_split(config), runs.new_model(config)  # a method may refuse the config: before anything is left
-    folder, start = runs.begin(out, config), time.perf_counter()
-    model.fit(split.train)
-    save_weights(folder / runs.WEIGHTS, model)
-    history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
-    return runs.finish(folder, config, split, history, time.perf_counter() - start)
+    with runs.claim(out, wait):
+        finished = runs.find(out, config, resume=True)  # by the process that was waited for
+        if finished:
+            return finished
+        folder, start = runs.begin(out, config), time.perf_counter()
+        model.fit(split.train)
+        save_weights(folder / runs.WEIGHTS, model)
+        history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
+        return runs.finish(folder, config, split, history, time.perf_counter() - start)

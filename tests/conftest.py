@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rscvae_lab.__main__ import main
 from rscvae_lab.config import Config
 from rscvae_lab.files import project_root
 from rscvae_lab.trainers import train
@@ -37,3 +38,18 @@ def gaussian_pairs(generator):
 def short_run(tmp_path_factory):
     """Mode o on the digit 8, as `make run` trains it: a few seconds."""
     return train(Config(), tmp_path_factory.mktemp("run") / "o", progress=False)
+
+
+@pytest.fixture
+def refusal(capsys):
+    """Runs a command that must be refused: status 2, one line on stderr, which it returns, nothing on stdout."""
+    def refused(*arguments: object) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 2
+        printed = capsys.readouterr()
+        assert printed.err.startswith("rscvae: ")
+        assert printed.err.count("\n") == 1
+        assert not printed.out
+        return printed.err
+
+    return refused

@@ -36,6 +36,16 @@ def test_contract(mode, tmp_path):
 
 
 @pytest.mark.parametrize("mode", METHODS)
+def test_gradients_of_earlier_steps_do_not_count(mode):
+    images = load_split(small(mode)).train
+    expected, other = METHODS[mode](small(mode)).fit(images), METHODS[mode](small(mode))
+    for weight in other.parameters():
+        weight.grad = torch.full_like(weight, 100.0)
+    found = other.fit(images).state_dict()
+    assert all(torch.equal(weight, found[name]) for name, weight in expected.state_dict().items())
+
+
+@pytest.mark.parametrize("mode", METHODS)
 def test_same_seed_same_weights(mode, tmp_path):
     """Whatever other random numbers are drawn meanwhile."""
     images = load_split(small(mode)).train

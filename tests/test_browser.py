@@ -40,6 +40,9 @@ import numpy as np
 explorer = widgets.DeviationExplorer({mode: Atlas.of(survey, 40) for mode, survey in surveys.items()})
 np.save("places.npy", explorer._places)
 explorer""", """\
+from rscvae_lab.inspections import Inspection
+plates = Config(dataset="synthetic", category="plate", image_size=32, epochs=1, mode="o")
+widgets.PartInspector(Inspection.of(trained(plates)))""", """\
 widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")"""]
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
@@ -152,8 +155,8 @@ def cell_with(page, source: str):
 def shoot(page, picture, name: str) -> None:
     """Keeps a screenshot, on which the picture is drawn, not stretched, and not cut off at the right."""
     sizes = page.wait_for_function(
-        "p => p.naturalWidth > 400 && [p.clientWidth, p.clientHeight, p.naturalWidth, p.naturalHeight,"
-        " p.parentElement.clientWidth]", arg=picture.element_handle()).json_value()
+        "p => p.naturalWidth > 400 && p.clientHeight > 0 && [p.clientWidth, p.clientHeight, p.naturalWidth,"
+        " p.naturalHeight, p.parentElement.clientWidth]", arg=picture.element_handle()).json_value()
     page.screenshot(path=SHOTS / f"{name}.png")
     width, height, natural_width, natural_height, room = sizes
     assert width / height == pytest.approx(natural_width / natural_height, rel=0.01)
@@ -190,6 +193,23 @@ def test_a_click_on_the_map_chooses_the_image_under_it(notebook, home):
     expect(cell.locator(".widget-readout")).to_have_text(str(chosen))
     expect(picture).not_to_have_attribute("src", before)
     shoot(notebook, picture, "4-map-clicked")
+
+
+def test_parts_can_be_paged_through(notebook):
+    """Another kind by the dropdown, then the next part of it by the keyboard."""
+    cell = cell_with(notebook, "PartInspector")
+    picture = cell.locator("img.widget-image")
+    expect(cell).to_contain_text("test/corner/")
+    before = picture.get_attribute("src")
+    cell.locator("select").select_option("scratch")
+    expect(cell).to_contain_text("test/scratch/")
+    expect(picture).not_to_have_attribute("src", before)
+    first = cell.locator(".widget-html", has_text="novelty score").inner_text()
+    cell.locator(".noUi-handle").focus()
+    cell.locator(".noUi-handle").press("ArrowRight")
+    expect(cell.locator(".widget-readout")).to_have_text("1")
+    expect(cell.locator(".widget-html", has_text="novelty score")).not_to_have_text(first)
+    shoot(notebook, picture, "8-part")
 
 
 def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):

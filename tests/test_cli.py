@@ -20,17 +20,6 @@ from rscvae_lab.datasets import load_parts
 from rscvae_lab.runs import Run, finished
 
 
-def refusal(capsys, *arguments: object) -> str:
-    """Runs a command that must be refused: status 2, one line on stderr, nothing on stdout."""
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 2
-    printed = capsys.readouterr()
-    assert printed.err.startswith("rscvae: ")
-    assert printed.err.count("\n") == 1
-    assert not printed.out
-    return printed.err
-
-
 @pytest.fixture
 def copied_run(short_run, tmp_path):
     return shutil.copytree(short_run.folder, tmp_path / "run")
@@ -115,23 +104,23 @@ def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_pat
     (["--image-size", "30"], "multiple of 16"),
     (["--colour", "red"], "unrecognized arguments"),
 ])
-def test_train_refuses(arguments, expected, tmp_path, capsys):
-    assert expected in refusal(capsys, "train", *arguments, "--out", tmp_path / "run")
+def test_train_refuses(arguments, expected, tmp_path, refusal):
+    assert expected in refusal("train", *arguments, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_data_is_refused_with_the_way_out(tmp_path, capsys, monkeypatch):
+def test_missing_data_is_refused_with_the_way_out(tmp_path, refusal, monkeypatch):
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
-    assert "rscvae data fetch mnist" in refusal(capsys, "train", "--dataset", "mnist", "--out", tmp_path / "run")
+    assert "rscvae data fetch mnist" in refusal("train", "--dataset", "mnist", "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert "rscvae data fetch mnist" in refusal(capsys, "data", "verify", "mnist")
+    assert "rscvae data fetch mnist" in refusal("data", "verify", "mnist")
 
 
-def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp_path, capsys):
+def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp_path, refusal):
     (tmp_path / "file").write_text("in the way")
-    assert "can be written to" in refusal(capsys, "train", "--out", tmp_path / "file" / "run")
-    assert "can be written to" in refusal(capsys, "train", "--out", "/proc/nowhere")
-    assert "can be written to" in refusal(capsys, "score", "--run", short_run.folder, "--images", pictures,
+    assert "can be written to" in refusal("train", "--out", tmp_path / "file" / "run")
+    assert "can be written to" in refusal("train", "--out", "/proc/nowhere")
+    assert "can be written to" in refusal("score", "--run", short_run.folder, "--images", pictures,
                                           "--out", tmp_path / "file" / "scores.csv")
 
 
@@ -156,40 +145,40 @@ def pickled(path):
 @pytest.mark.parametrize(("damage", "expected"), [
     (truncate, "damaged file"), (foreign, "another model's weights"), (poisoned, "expected finite weights"),
     (pickled, "expected safetensors"), (os.remove, "found no such file")])
-def test_damaged_weights_are_refused(damage, expected, copied_run, pictures, tmp_path, capsys):
+def test_damaged_weights_are_refused(damage, expected, copied_run, pictures, tmp_path, refusal):
     damage(copied_run / "weights.safetensors")
     out = tmp_path / "scores.csv"
-    assert expected in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
+    assert expected in refusal("score", "--run", copied_run, "--images", pictures, "--out", out)
     assert not out.exists()
 
 
-def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp_path, capsys):
+def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp_path, refusal):
     out = tmp_path / "scores.csv"
     (tmp_path / "empty").mkdir()
-    assert "expected a finished run" in refusal(capsys, "score", "--run", tmp_path, "--images", pictures, "--out", out)
+    assert "expected a finished run" in refusal("score", "--run", tmp_path, "--images", pictures, "--out", out)
     for images, expected in ((tmp_path / "empty", "found none"), (tmp_path / "absent", "found nothing"),
                              (pictures / "notes.txt", "found none among 1 files")):
-        assert expected in refusal(capsys, "score", "--run", short_run.folder, "--images", images, "--out", out)
+        assert expected in refusal("score", "--run", short_run.folder, "--images", images, "--out", out)
     for content, expected in ((b"{", "expected JSON"), (b"\xff\xfe", "expected JSON"), (b"{}", "metrics of a run")):
         (copied_run / "metrics.json").write_bytes(content)
-        assert expected in refusal(capsys, "score", "--run", copied_run, "--images", pictures, "--out", out)
+        assert expected in refusal("score", "--run", copied_run, "--images", pictures, "--out", out)
 
 
-def test_a_damaged_state_is_refused(tmp_path, capsys):
+def test_a_damaged_state_is_refused(tmp_path, refusal):
     config = Config(epochs=3)
     (tmp_path / "config.json").write_text(config.to_json())
     (tmp_path / "state.safetensors").write_bytes(b"half a file")
-    assert "damaged file" in refusal(capsys, "train", "--epochs", "3", "--out", tmp_path, "--resume")
+    assert "damaged file" in refusal("train", "--epochs", "3", "--out", tmp_path, "--resume")
     save_file({"other": torch.zeros(1)}, tmp_path / "state.safetensors")
-    assert "another training" in refusal(capsys, "train", "--epochs", "3", "--out", tmp_path, "--resume")
+    assert "another training" in refusal("train", "--epochs", "3", "--out", tmp_path, "--resume")
 
 
-def test_data_commands(capsys):
+def test_data_commands(capsys, refusal):
     assert main(["data", "list"]) == 0
     assert "digits: 1,198 training and 599 test images" in capsys.readouterr().out
     assert main(["data", "fetch", "digits"]) == 0
-    assert "unknown data set" in refusal(capsys, "data", "verify", "cifar")
-    assert "expects a data set" in refusal(capsys, "data", "fetch")
+    assert "unknown data set" in refusal("data", "verify", "cifar")
+    assert "expects a data set" in refusal("data", "fetch")
 
 
 @pytest.mark.real_data
@@ -202,7 +191,7 @@ def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
     assert metrics["n_anomalous_train"] == 54
 
 
-def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, capsys):
+def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, capsys, refusal):
     monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
     out = tmp_path / "deep" / "regions.csv"
     assert main(["regions", "--epochs", "1", "--seeds", "0,1", "--out", str(out)]) == 0
@@ -210,9 +199,9 @@ def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, caps
     assert list(zip(table.seed, table.method)) == [(seed, mode) for seed in (0, 1) for mode in ("vae", "o", "d", "e")]
     assert np.allclose(table.filter(regex="^novel_in_").sum(axis=1), 1, atol=1e-3)
     assert "semantic-deviation rate: vae 0." in capsys.readouterr().out
-    refusal(capsys, "regions", "--dataset", "nowhere", "--out", out)
-    refusal(capsys, "regions", "--seeds", "x", "--out", out)
-    assert "expected a CSV to write" in refusal(capsys, "regions", "--out", tmp_path)
+    refusal("regions", "--dataset", "nowhere", "--out", out)
+    refusal("regions", "--seeds", "x", "--out", out)
+    assert "expected a CSV to write" in refusal("regions", "--out", tmp_path)
     runs = {run.config.config_hash: run.metrics for run in finished(tmp_path / "store")}
     for row, name in ((table.iloc[0], "auroc_recon"), (table.iloc[1], "auroc")):  # vae is alpha 0, as everywhere
         assert row.auroc == pytest.approx(runs[row.config_hash][name], abs=1e-4)

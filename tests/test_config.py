@@ -61,7 +61,10 @@ def test_settings_from_text():
     Config(dataset="mnist", scale="paper", epochs=60, learning_rate=0.005, evaluate_every=7),
     Config(dataset="mvtec_ad", category="metal_nut", mode="e", per_defect=3, image_size=128, batch_size=16),
     Config(dataset="folder", root="/some where", category="my parts", mode="d", p=0.1, latent=16, channels=1,
-           augment=False, network="plain", image_size=96)])
+           augment=False, network="plain", image_size=96),
+    Config(mode="ae", latent=64, batch_size=32), Config(dataset="mnist", mode="ganomaly", learning_rate=1e-3),
+    Config(mode="adgan", latent=64), Config(dataset="synthetic", category="plate", mode="patch_svdd",
+                                            learning_rate=3e-4, image_size=64)])
 def test_the_command_of_a_config_makes_it_again(config, monkeypatch):
     seen = []
     monkeypatch.setattr("rscvae_lab.trainers.train", lambda made, *_, **__: seen.append(made) or sys.exit(5))
@@ -90,3 +93,4 @@ def test_compared_methods_take_what_they_usually_take():
     assert Config(mode="ae", batch_size=16, latent=8).batch_size == 16
     assert Config(mode="ae", dataset="synthetic", category="plate").batch_size == 8
     assert Config(mode="pca").config_hash == Config(mode="pca", channels=1).config_hash
+    assert Config(mode="ae", scale="paper").result_epoch == 500, "its rate never falls: the last epoch is the result"

@@ -1,5 +1,7 @@
 """The split of a category of industrial pictures, and what a ResNet trained on one leaves behind."""
 
+import shutil
+
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -10,18 +12,12 @@ from rscvae_lab.datasets import load_split, synthetic
 from rscvae_lab.datasets.industrial import kinds_of, parts_of
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
+from rscvae_lab.inspections import Inspection
 from rscvae_lab.runs import Run
 from rscvae_lab.trainers import train
 
 N_TRAIN, N_GOOD, N_DEFECT = 12, 5, 4  # as in `root`
 KINDS = ["good", "corner", "scratch", "spot"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def runs_elsewhere(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RSCVAE_RUNS", str(tmp_path_factory.mktemp("runs")))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +100,24 @@ def test_none_shown_leaves_all_to_be_tested(plate):
                             "n_test_novel": 12}
 
 
-def test_more_shown_than_there_are_leaves_no_defect_to_be_tested(plate, tmp_path):
-    """Good pictures are never shown; what cannot be measured without a defect is null."""
-    config = plate(mode="e", per_defect=99, epochs=1)
-    counts = load_split(config).counts
-    assert (counts["n_anomalous_train"], counts["n_test_normal"], counts["n_test_novel"]) == (12, 5, 0)
-    metrics = train(config, tmp_path, progress=False).metrics
-    assert metrics["auroc"] is metrics["auroc_best"] is metrics["semantic_deviation_rate"] is None
-    assert metrics["threshold"] > 0
-    assert metrics["s_a"] > 0
+def test_one_of_each_defect_is_always_left_to_be_tested(plate):
+    """Good pictures are never shown."""
+    split = load_split(plate(mode="e", per_defect=99))
+    counts = split.counts
+    assert (counts["n_anomalous_train"], counts["n_test_normal"], counts["n_test_novel"]) == (9, 5, 3)
+    assert sorted(split.test_classes[split.test_labels == 1].tolist()) == [1, 2, 3]
+
+
+def test_what_needs_a_defect_is_null_without_one(root, tmp_path):
+    """A folder whose test pictures are all good."""
+    shutil.copytree(root / "plate" / "train", tmp_path / "set" / "part" / "train")
+    shutil.copytree(root / "plate" / "test" / "good", tmp_path / "set" / "part" / "test" / "good")
+    config = Config(dataset="folder", root=str(tmp_path / "set"), category="part", image_size=64, epochs=1, threads=1)
+    run = train(config, tmp_path / "run", progress=False)
+    assert run.metrics["auroc"] is run.metrics["auroc_best"] is run.metrics["semantic_deviation_rate"] is None
+    assert run.metrics["threshold"] > 0 and run.metrics["s_a"] > 0
+    with pytest.raises(InputError, match="expected good and defective test pictures, found good alone"):
+        Inspection.of(run).by_kind()
 
 
 def test_sizes_and_channels_are_those_of_the_config(plate):

@@ -1,6 +1,7 @@
 """Industrial parts under inspection: figures by hand, the widget without a browser."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,19 @@ def test_pictures_masks_and_brightness_are_those_of_the_files(inspection):
             assert not mask.any()
 
 
+def test_without_the_lamp_all_pictures_are_as_bright_as_the_training_pictures(inspection):
+    """By hand for one picture; the scores are those of the shifted pixels."""
+    light, relit = inspection.light, inspection.relit()
+    assert relit.frame.brightness.to_numpy() == pytest.approx(light, abs=1.0)  # clipped at black
+    assert np.ptp(inspection.frame.brightness) > 2
+    shifted = inspection.pictures[3] + (light - inspection.pictures[3].float().mean())
+    expected = shifted.round().clamp(0, 255).to(torch.uint8)
+    assert torch.equal(relit.pictures[3], expected)
+    score = inspection.run.score(expected[None]).novelty_score[0]
+    assert relit.frame.novelty_score[3] == pytest.approx(score, rel=1e-3)
+    assert list(relit.frame.columns) == list(inspection.frame.columns)
+
+
 def test_each_kind_is_judged_against_all_good_parts(inspection):
     table, frame = inspection.by_kind(), inspection.frame
     assert list(table.index) == ["corner", "scratch", "spot"] and set(table.n) == {2}
@@ -76,15 +90,17 @@ def test_a_part_is_what_the_maps_and_pictures_say(inspection):
 
 
 def test_without_masks_there_is_no_pixel_auroc(inspection):
-    blind = Inspection(inspection.run, inspection.pictures, None, inspection.frame)
+    blind = replace(inspection, masks=None)
     assert blind.look(7).mask is None
     with pytest.raises(InputError, match="needs ground-truth masks, found none of plate"):
         blind.pixel_auroc  # noqa: B018
 
 
-def test_a_baseline_has_nothing_to_look_at(runs):
+def test_other_runs_have_nothing_to_look_at(runs, short_run):
     with pytest.raises(InputError, match="expected a run of mode"):
         Inspection.of(runs["pca"])
+    with pytest.raises(InputError, match="expected a run on mvtec_ad, synthetic, folder, found one on digits"):
+        Inspection.of(short_run)
 
 
 def test_the_inspector_pages_within_a_kind(inspection):

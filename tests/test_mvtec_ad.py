@@ -10,7 +10,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split, mvtec_ad, synthetic
 from rscvae_lab.datasets.mvtec_ad import category_folder, load, verify
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root
+from rscvae_lab.files import data_root, runs_root
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,13 @@ def test_brightness_tells_nothing_of_synthetic_defects(tmp_path):
     parts = load(synthetic.write_set(tmp_path / "set", n_train=1), 32, 1)
     novel = [kind != "good" for kind in parts.kinds]
     assert 0.35 < roc_auc_score(novel, parts.test.float().mean((1, 2, 3))) < 0.65
+
+
+def test_a_damaged_cache_is_decoded_anew(plate):
+    first = load(plate, 32, 3)
+    for kept in (runs_root() / "cache").glob("plate-32-*"):
+        kept.write_bytes(b"damaged")
+    assert torch.equal(load(plate, 32, 3).test, first.test)
 
 
 def test_equal_seeds_draw_equal_pictures(tmp_path):

@@ -91,7 +91,7 @@ def test_a_remembered_picture_scores_nothing_and_a_changed_one_something():
 
 @pytest.fixture(scope="module")
 def fitted():
-    config = Config(mode="patch_svdd", channels=1, epochs=12, learning_rate=1e-3, **PLATES)
+    config = Config(mode="patch_svdd", channels=1, epochs=12, learning_rate=1e-3, batch_size=16, **PLATES)
     return PatchSVDD(config, n_memory=1000).fit(textured(96))
 
 

@@ -136,3 +136,18 @@ def test_the_paper_prints_nothing_of_the_digits():
     for printed in (paper.printed_aurocs, paper.printed_losses):
         with pytest.raises(InputError, match="found digits"):
             printed("digits")
+
+
+def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_path, monkeypatch):
+    """A second seed that is not finished counts neither in means nor in costs."""
+    cost = {"seconds": 10.0, "images_per_second": 100.0}
+    pd.DataFrame(rows("pca", 0, [0.8] * 10, **cost)).to_csv(tmp_path / "mnist.csv", index=False)
+    gan = rows("ocgan", 0, [0.9] * 10, **cost) + rows("ocgan", 1, [0.5], seconds=1e6, images_per_second=0.0)
+    other = rows("ae", 0, [0.7] * 10, dataset="fashion_mnist", **cost)
+    pd.DataFrame(gan + other).to_csv(tmp_path / "rivals.csv", index=False)
+    board = scoreboard.rivals("mnist", tmp_path)
+    assert list(board.index) == ["pca", "ocgan"]
+    assert tuple(board.loc["ocgan", ["own paper", "ours", "seconds", "images_per_second", "n_seeds"]]) == (
+        0.975, pytest.approx(0.9), 10, 100, 1)
+    assert board.loc["ocgan", "recomputed"] == pytest.approx(paper.printed_aurocs("mnist").ocgan.mean())
+    assert np.isnan(board.loc["pca", "own paper"])

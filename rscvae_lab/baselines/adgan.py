@@ -28,7 +28,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.layers import SLOPE
 from rscvae_lab.models.vae import halves
@@ -111,12 +111,6 @@ class ADGAN(nn.Module):
         adam = [torch.optim.Adam(part.parameters(), self.config.learning_rate, betas=(0.0, 0.9))
                 for part in (self.critic, self.generator)]
         steps = count(1)
-
-        def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
 
         def step(x: Tensor) -> Tensor:
             loss = descend(adam[0], self.critic_loss(x))

@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.vae import halves
 
@@ -42,16 +42,7 @@ class AE(nn.Module):
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
-        optimizer = torch.optim.Adam(self.parameters(), self.config.learning_rate)
-
-        def step(x: Tensor) -> Tensor:
-            loss = self.errors(x).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.losses = fit_epochs(self, images, self.config, step)
+        self.losses = minimise(self, images, self.config, lambda x: self.errors(x).mean())
         return self
 
     @torch.no_grad()

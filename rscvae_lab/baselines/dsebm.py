@@ -19,7 +19,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 
@@ -63,16 +63,10 @@ class DSEBM(nn.Module):
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
-        optimizer = torch.optim.Adam(self.parameters(), self.config.learning_rate)
+        def loss(x: Tensor) -> Tensor:
+            return (x - self.denoise(x + NOISE * torch.randn_like(x))).square().flatten(1).sum(1).mean()
 
-        def step(x: Tensor) -> Tensor:
-            loss = (x - self.denoise(x + NOISE * torch.randn_like(x))).square().flatten(1).sum(1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.losses = fit_epochs(self, images, self.config, step)
+        self.losses = minimise(self, images, self.config, loss)
         return self
 
     def score(self, images: Tensor, kind: str = "reconstruction") -> Tensor:

@@ -1,5 +1,6 @@
-"""What the compared methods share: batches, seeds, and scores in chunks. Each method has the rest."""
+"""What the compared methods share: batches, descent, seeds, and scores in chunks. Each method has the rest."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,20 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """One step of an optimizer down its own weights; what else the loss depends on stays as it is. Returns the loss."""
+    optimizer.zero_grad()
+    loss.backward(inputs=[weight for group in optimizer.param_groups for weight in group["params"]])
+    optimizer.step()
+    return loss
+
+
+def minimise(model: nn.Module, images: Tensor, config: Config, loss: Callable[[Tensor], Tensor]) -> list[float]:
+    """`fit_epochs` by Adam at the config's rate, on all weights of a model; `loss` of a batch is a scalar."""
+    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
+    return fit_epochs(model, images, config, lambda x: descend(optimizer, loss(x)))
 
 
 def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> list[float]:
@@ -45,7 +60,7 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
         for epoch in range(1, config.epochs + 1):
             order = draw_order(epoch_generator(config, epoch), len(images), config.batch_size)
             found = torch.stack([step(to_unit(images[batch])).detach() for batch in order]).mean().item()
-            if not torch.isfinite(torch.tensor(found)):
+            if not math.isfinite(found):
                 raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of {config.mode}, found "
                                  f"{found}; try a learning_rate below {config.learning_rate:g}")
             losses.append(found)
@@ -59,12 +74,14 @@ def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Callab
                  chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), over all images, in eval mode; (N,) on the CPU.
 
+    `chunk` images of 32 x 32 pixels at once, of larger ones as many fewer as they have more pixels.
+
     Gradients are on for methods that need them, so a score that needs none should say `torch.no_grad`.
 
     Raises:
         InputError: images of another shape or range, NaN pixels.
     """
-    device = next(model.parameters()).device
+    device, chunk = next(model.parameters()).device, max(1, chunk * 32**2 // config.image_size**2)
     model.eval()
     parts = [score(as_network_input(part.to(device), config.channels, config.image_size)).detach().cpu()
              for part in images.split(chunk) if len(part)]  # split leaves one empty part of no images

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.vae import halves
 
@@ -71,22 +71,15 @@ class GANomaly(nn.Module):
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
-        self.to(self.config.device)
-        players = [nn.ModuleList([self.encoder, self.decoder, self.recoder]), self.discriminator]
-        optimizers = [torch.optim.Adam(player.parameters(), self.config.learning_rate, BETAS) for player in players]
-
-        def improve(player: int, loss: Tensor) -> None:
-            optimizers[player].zero_grad()
-            loss.backward(inputs=list(players[player].parameters()))  # the other player stays as it is
-            optimizers[player].step()
+        players = nn.ModuleList([self.encoder, self.decoder, self.recoder]), self.discriminator
+        generators, discriminators = (torch.optim.Adam(player.parameters(), self.config.learning_rate, BETAS)
+                                      for player in players)
 
         def step(x: Tensor) -> Tensor:
             z, x_hat, z_re = self(x)
             loss = self.generator_loss(x, z, x_hat, z_re)
-            improve(0, loss)
-            against = self.discriminator_loss(x, x_hat)
-            improve(1, against)
-            if against < WON:
+            descend(generators, loss)
+            if descend(discriminators, self.discriminator_loss(x, x_hat)) < WON:
                 self.restart_discriminator()
             return loss
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import cosine_similarity, mse_loss
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 
 WIDTHS = (32, 32, 64, 64)
@@ -111,11 +111,8 @@ class GradCon(nn.Module):
         optimizer = torch.optim.Adam(self.parameters(), self.config.learning_rate)
 
         def step(x: Tensor) -> Tensor:
-            objective = self.objective(x)
-            optimizer.zero_grad()
-            objective.backward()
+            objective = descend(optimizer, self.objective(x))
             self.remember()
-            optimizer.step()
             return objective
 
         self.losses = fit_epochs(self, images, self.config, step)

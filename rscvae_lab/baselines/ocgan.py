@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.layers import SLOPE
 from rscvae_lab.models.vae import halves
@@ -113,24 +113,16 @@ class OCGAN(nn.Module):
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
-        self.to(self.config.device)
         coder = nn.ModuleList([self.encoder, self.decoder])
         judges = nn.ModuleList([self.d_latent, self.d_visual, self.classifier])
-        optimizers = {player: torch.optim.Adam(player.parameters(), self.config.learning_rate, BETAS)
-                      for player in (coder, judges)}
-
-        def improve(player: nn.Module, loss: Tensor) -> None:
-            optimizers[player].zero_grad()
-            loss.backward(inputs=list(player.parameters()))  # the other player stays as it is
-            optimizers[player].step()
+        coders, judging = (torch.optim.Adam(player.parameters(), self.config.learning_rate, BETAS)
+                           for player in (coder, judges))
 
         def step(x: Tensor) -> Tensor:
             l1 = self.encoder(x + self.noise * torch.randn_like(x))
             l2 = 2 * torch.rand_like(l1) - 1
-            improve(judges, self.judges_loss(x, l1, l2))
-            loss = self.coder_loss(x, l1, self.mine(l2))
-            improve(coder, loss)
-            return loss
+            descend(judging, self.judges_loss(x, l1, l2))
+            return descend(coders, self.coder_loss(x, l1, self.mine(l2)))
 
         self.losses = fit_epochs(self, images, self.config, step)
         return self

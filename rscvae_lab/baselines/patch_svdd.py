@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, cross_entropy
 
-from rscvae_lab.baselines.fitting import fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.errors import InputError
@@ -122,16 +122,7 @@ class PatchSVDD(nn.Module):
             InputError: training diverges, or all patches end at one point.
         """
         self.mean.copy_(images.float().mean(0) / 255)
-        optimizer = torch.optim.Adam(self.parameters(), self.config.learning_rate)
-
-        def step(x: Tensor) -> Tensor:
-            loss = self.loss(x - self.mean)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.losses = fit_epochs(self, images, self.config, step)
+        self.losses = minimise(self, images, self.config, lambda x: self.loss(x - self.mean))
         self.remember(images)
         return self
 

@@ -39,21 +39,25 @@ def verify_pictures(dataset: str) -> str:
     return "\n".join(f"{dataset}: {mvtec_ad.verify(root / name)}" for name in there)
 
 
-def parts_of(config: Config) -> Parts:
-    """A config's pictures with the kinds of its test pictures and their masks."""
-    return mvtec_ad.load(category_folder(config), config.image_size, config.channels)
+def parts_of(config: Config, masks: bool = True) -> Parts:
+    """A config's pictures with the kinds of its test pictures and, where they are wanted, their masks."""
+    return mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks)
 
 
 def industrial_split(config: Config) -> OneClassSplit:
-    """The split that a config describes.
+    """The split that a config describes. Raises InputError as `split_of`, and where the pictures cannot be read."""
+    return split_of(parts_of(config, masks=False), config)
+
+
+def split_of(parts: Parts, config: Config) -> OneClassSplit:
+    """The split of a category's pictures.
 
     Of each type of defect `per_defect` test pictures, drawn by `split_seed`, are shown to mode e and leave the test set
     of every mode, so that all are judged on the same pictures (our choice; the paper removes them for mode e alone).
 
     Raises:
-        InputError: the pictures cannot be read, fewer than two are normal, or mode e finds none to be shown.
+        InputError: fewer than two pictures are normal, or mode e finds none to be shown.
     """
-    parts = parts_of(config)
     n = len(parts.train)
     _check(n, parts.kinds, config)
     heldout, kept = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
@@ -89,7 +93,7 @@ def _shown_and_tested(kinds: tuple[str, ...], config: Config) -> tuple[Tensor, T
     for number in numbers.unique().tolist():
         of_kind = torch.nonzero(numbers == number).flatten()
         if number:
-            n = min(config.per_defect, len(of_kind))
+            n = min(config.per_defect, len(of_kind) - 1)  # one is left to be judged on
             shown.append(of_kind[draw(len(of_kind), n, config.split_seed, stream=200 + number)[0]])
     drawn = torch.cat(shown) if shown else torch.empty(0, dtype=torch.long)
     left = torch.ones(len(kinds), dtype=torch.bool)

@@ -10,6 +10,7 @@ and resized once and kept on disk; a changed, added or removed file is decoded a
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from rscvae_lab.checkpoints import load_tensors, save_tensors
-from rscvae_lab.datasets.pictures import pictures_in, read_pictures
+from rscvae_lab.datasets.pictures import DECODER, pictures_in, read_pictures
 from rscvae_lab.errors import InputError
 from rscvae_lab.files import data_root, make_folder, runs_root
 
@@ -41,11 +42,12 @@ class _Listing(NamedTuple):
     masks: list[Path | None]  # of each test picture; None for good ones
 
 
-def load(folder: Path, size: int, channels: int) -> Parts:
+def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
     """Reads a category's folder.
 
     Args:
         channels: 3, or 1 for grey levels.
+        masks: whether to decode them.
 
     Raises:
         InputError: the folder is missing, holds no normal pictures, a file is damaged, or masks and pictures do not
@@ -54,8 +56,8 @@ def load(folder: Path, size: int, channels: int) -> Parts:
     listing = _listed(folder)
     kinds = tuple(path.parent.name for path in listing.test)
     files = tuple(str(path.relative_to(folder)) for path in listing.test)
-    train, test = (_cached(paths, size, channels) for paths in (listing.train, listing.test))
-    return Parts(train, test, kinds, files, _masks(listing.masks, size) if any(listing.masks) else None)
+    train, test = (_cached(paths, size, channels, folder.name) for paths in (listing.train, listing.test))
+    return Parts(train, test, kinds, files, _masks(listing.masks, size) if masks and any(listing.masks) else None)
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
@@ -112,22 +114,20 @@ def _check_masks(truth: Path, masks: list[Path | None]) -> None:
 
 
 def _masks(paths: list[Path | None], size: int) -> Tensor:
-    """Any covered part of a pixel counts; good pictures have an empty mask."""
-    masks = torch.zeros(len(paths), 1, size, size, dtype=torch.bool)
-    for i, path in enumerate(paths):
-        if path is not None:
-            masks[i] = read_pictures([path], size, 1)[0] > 0
+    """What a mask touches in any part counts, and with it a little around; good pictures have an empty mask."""
+    masks, there = torch.zeros(len(paths), 1, size, size, dtype=torch.bool), [path is not None for path in paths]
+    masks[torch.tensor(there)] = read_pictures(filter(None, paths), size, 1) > 0
     return masks
 
 
-def _cached(paths: list[Path], size: int, channels: int) -> Tensor:
-    """`read_pictures`, kept under the names, sizes and times of the files."""
+def _cached(paths: list[Path], size: int, channels: int, category: str) -> Tensor:
+    """`read_pictures`, kept under the names, sizes and times of the files; what is damaged there is decoded anew."""
     if not paths:
         return torch.empty(0, channels, size, size, dtype=torch.uint8)
     said = "\n".join(f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths)
-    key = hashlib.sha256(f"{size} {channels}\n{said}".encode()).hexdigest()[:16]
-    kept = make_folder(runs_root() / "cache") / f"{paths[0].parent.parent.parent.name}-{size}-{key}.safetensors"
-    if kept.is_file():
+    key = hashlib.sha256(f"{DECODER} {size} {channels}\n{said}".encode()).hexdigest()[:16]
+    kept = make_folder(runs_root() / "cache") / f"{category}-{size}-{key}.safetensors"
+    with suppress(InputError):
         return load_tensors(kept)[0]["pictures"]
     pictures = read_pictures(paths, size, channels)
     save_tensors(kept, {"pictures": pictures}, {})

@@ -12,6 +12,7 @@ from torch import Tensor
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.errors import InputError
 
+DECODER = 2  # raise it when the same file comes out as other pixels; 2: upright, as the camera noted
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"}
 

@@ -1,10 +1,11 @@
 """Textured parts with defects in the layout of MVTec AD, drawn by seed: to run everything offline. Never MVTec AD.
 
 A part is a bright plate with brushed texture on a dark ground. Defects: a scratch (dark line), a spot (bright blot),
-and a missing corner; spots make a picture brighter, the others darker, and good parts differ among themselves: mean
-brightness, by which real data sets can be told apart without looking, does not help here.
+and a missing corner. Spots make a picture brighter, the others darker, and good parts differ among themselves: over all
+kinds mean brightness tells little, though a part without its corner is always darker.
 """
 
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -43,10 +44,14 @@ def write_set(root: Path, *, size: int = 64, n_train: int = 200, n_good: int = 4
 
 
 def kept(size: int) -> Path:
-    """The default set in this size among the runs, drawn on first use; appears whole or not at all."""
-    folder = runs_root() / "synthetic" / str(size)
+    """The default set in this size among the runs, drawn on first use; appears whole or not at all.
+
+    Its folder is named after this file's content too: what other code drew is another set.
+    """
+    drawn_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    folder = runs_root() / "synthetic" / f"{size}-{drawn_by}"
     if not folder.is_dir():
-        beside = make_folder(folder.parent / f".{size}.{os.getpid()}")
+        beside = make_folder(folder.parent / f".{folder.name}.{os.getpid()}")
         write_set(beside, size=size)
         with suppress(OSError):  # another process was first
             beside.rename(folder)
