@@ -48,6 +48,12 @@ rivals() {
   sweep --dataset fashion_mnist --categories all --methods ae,ganomaly,adgan,dsebm --seeds "$1" --out "$out/rivals.csv"
 }
 
+# Were the compared methods stopped too early?
+longer() {
+  sweep --dataset mnist --categories 2,8 --methods ae,ganomaly,ocgan,gradcon --epochs 40 --out "$out/rivals_longer.csv"
+  sweep --dataset fashion_mnist --categories pullover,sandal --methods ae,ganomaly,adgan,dsebm --epochs 40 --out "$out/rivals_longer.csv"
+}
+
 search vae,o,d,e
 search vae,o,e --epochs 40
 for latent in 16 32; do search vae,o --set latent=$latent; done
@@ -72,7 +78,9 @@ anomalies 0
 industrial 0 brightness,pca,vae,o,d,e
 industrial 0 ae,ganomaly,dsebm,patch_svdd
 rivals 0
+longer
 main 1
+rivals 1
 main 2
 
 # The weights that notebook 06 opens: small networks, trained longer.

@@ -101,23 +101,3 @@ def ranking(table: pd.DataFrame, title: str = "") -> Figure:
     left.grid(axis="y", color="#e2e8f0")
     left.legend(frameon=False, loc="upper left", fontsize=8.5)
     return figure
-
-
-def rivals_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
-    """Ours, the paper's and the method's own paper's mean AUROC, a panel a data set; boards of `scoreboard.rivals`."""
-    figure, (row,) = empty_figure(1, len(boards), (4.9 * len(boards) + 0.8, 3.5), sharex=True, sharey=True)
-    methods = list(next(iter(boards.values())).index.drop("pca"))[::-1]
-    for axis, (name, board) in zip(row, boards.items()):
-        shown = board.reindex(methods)
-        axis.axvline(board.ours["pca"], color=METHOD_COLOURS["pca"], linestyle="--", label="PCA-32 floor, ours")
-        for y, method in enumerate(methods):
-            axis.errorbar(shown.ours[method], y, xerr=np.nan_to_num(shown.spread[method]), fmt="o", markersize=9,
-                          capsize=3, color=METHOD_COLOURS[method])
-        axis.plot(shown.recomputed, range(len(methods)), "kD", markersize=6, fillstyle="none",
-                  label="the RSC-VAE paper: mean of its rows")
-        axis.plot(shown["own paper"], range(len(methods)), "k*", markersize=9, label="the method's own paper")
-        axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)", ylim=(-0.6, len(methods) - 0.4))
-        axis.grid(axis="y", color="#e2e8f0")
-    row[0].set(yticks=range(len(methods)), yticklabels=[METHOD_NAMES[method] for method in methods])
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    return figure

@@ -27,7 +27,8 @@ ORDER = [
     "localization", "runs", "inspections", "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps",
     "widgets.base", "widgets.clickable", "widgets.rotation", "widgets.gaussians", "widgets.scores",
     "widgets.shifting", "widgets.deviation", "widgets.choosing", "widgets.parts", "widgets.training", "widgets",
-    "timing", "picture_benchmarks", "benchmarks", "inference", "reruns", "reports", "commands", "__main__",
+    "timing", "picture_benchmarks", "benchmarks", "inference", "reruns", "reports", "readme", "commands",
+    "__main__",
 ]
 
 

@@ -20,16 +20,13 @@ def figures() -> dict:
     pictures, masks = GENERATOR.random((3, 3, 64, 64)), GENERATOR.random((3, 64, 64)) > 0.9
     frame = pd.DataFrame(GENERATOR.random((20, 2)), columns=["ink (grey levels)", "error"])
     line = pd.Series([1.0, 0.5], pd.Index([1, 2], name="step"))
-    board = pd.DataFrame({"ours": 0.9, "spread": [np.nan, 0.01], "recomputed": [np.nan, 0.8], "own paper": np.nan},
-                         index=["pca", "ae"])
     return {"against": rival_panels.against({"a": frame, "b": frame}, np.arange(20) % 2),
             "curves": rival_panels.curves({"a": {"x": line}, "b": {"x": line, "y": line}}, ["loss", "AUROC"], (True,)),
             "maps": rival_panels.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}),
-            "ranking": rival_panels.ranking(some_ranking()),
-            "board": rival_panels.rivals_chart({"a": board, "b": board})}
+            "ranking": rival_panels.ranking(some_ranking())}
 
 
-@pytest.mark.parametrize("name", ["against", "curves", "maps", "ranking", "board"])
+@pytest.mark.parametrize("name", ["against", "curves", "maps", "ranking"])
 def test_figures_can_be_drawn(name):
     assert png(figures()[name]).startswith(b"\x89PNG")
 
