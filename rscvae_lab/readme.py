@@ -13,7 +13,7 @@ from rscvae_lab.reruns import regenerate
 
 MARKS = ("<!-- scoreboard -->", "<!-- /scoreboard -->")  # what stands between them is written by `rebuild`
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-RIVALS = ("pca", *scoreboard.RIVALS)
+COMPARED = ("pca", *scoreboard.RIVALS)
 
 
 def rebuild() -> list[Path]:
@@ -25,20 +25,24 @@ def rebuild() -> list[Path]:
         NotebookFailed: a cell failed.
     """
     picture, readme = project_root() / "results" / "scoreboard.png", project_root() / "README.md"
-    boards = {name: scoreboard.scoreboard(scoreboard.both_bases(dataset)) for dataset, name in DATASETS.items()}
-    write_whole(picture, png(charts.means_chart(boards)))
+    write_whole(picture, png(charts.means_chart(boards())))
     before, _, after = readme.read_text().partition(MARKS[0])
     _, _, after = after.partition(MARKS[1])
     write_whole(readme, f"{before}{MARKS[0]}\n{tables()}\n{MARKS[1]}{after}")
     return [*regenerate(), picture, readme]
 
 
+def boards() -> dict[str, pd.DataFrame]:
+    """The scoreboards of the stored tables, by the data sets' names."""
+    return {name: scoreboard.scoreboard(scoreboard.both_bases(dataset)) for dataset, name in DATASETS.items()}
+
+
 def tables() -> str:
     """Both tables of the README from the stored results, as Markdown."""
     lines = _heading(scoreboard.METHODS)
-    for dataset, name in DATASETS.items():
-        lines += _lines(name, scoreboard.scoreboard(scoreboard.both_bases(dataset)).reindex(scoreboard.METHODS))
-    lines += ["", *_heading(RIVALS)]
+    for name, board in boards().items():
+        lines += _lines(name, board.reindex(scoreboard.METHODS))
+    lines += ["", *_heading(COMPARED)]
     for dataset, name in DATASETS.items():
         lines += _rival_lines(name, scoreboard.rivals(dataset))
     return "\n".join(lines)
@@ -53,19 +57,18 @@ def _lines(name: str, board: pd.DataFrame) -> list[str]:
 
 def _rival_lines(name: str, board: pd.DataFrame) -> list[str]:
     """A row each for the compared methods' own papers, the print, ours, and what a class's training costs."""
-    means = board["mean"].unstack().reindex(index=RIVALS, columns=["own paper", "printed"])
-    ours = board.xs("ours", level=1).reindex(RIVALS)
+    means = board["mean"].unstack().reindex(index=COMPARED, columns=["own paper", "printed"])
+    ours = board.xs("ours", level=1).reindex(COMPARED)
     own = means["own paper"]
     return [_line(f"{name}: paper, mean of its rows", _numbers(means.printed)),
-            *[_line("the method's own paper", _numbers(own))] * own.notna().any(),
+            *([_line("the method's own paper", _numbers(own))] if own.notna().any() else []),
             _line(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
             _line("seconds a class, two cores busy", _numbers(ours.seconds, "{:.3g}"))]
 
 
 def _ours(means: pd.Series, spread: pd.Series, n_seeds: pd.Series) -> tuple[str, list[str]]:
     seeds = " or ".join(map(str, sorted({int(n) for n in n_seeds.drop("pca").dropna()})))
-    half = [f" ± {value:.3f}" if value == value else "" for value in spread]
-    return f"ours, {seeds} seed{'s' * (seeds != '1')}", list(map("".join, zip(_numbers(means), half)))
+    return f"ours, {seeds} seed{'s' * (seeds != '1')}", scoreboard.with_spread(means, spread)
 
 
 def _heading(methods: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Figures of the compared methods: what each makes of the same pictures, what its score follows, and how they rank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from rscvae_lab.part_panels import error_map
 from rscvae_lab.plots import METHOD_COLOURS, METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR, STYLE, empty_figure
 
 LABELS = ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR))
+LINES = ({"color": "black"}, {"color": "#718096", "linestyle": "--"}, {"color": "#a0aec0", "linestyle": "-."},
+         {"color": "#2c7a7b", "linestyle": ":"})
 _PIXEL = 1 / STYLE["figure.dpi"]  # inches
 _NAME, _CELL, _PICTURE, _HEAD = 144 * _PIXEL, 67 * _PIXEL, 64 * _PIXEL, 24 * _PIXEL  # whole pixels keep pictures sharp
 
@@ -35,41 +38,40 @@ def picture_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title
     return figure
 
 
-def against(panels: Mapping[str, pd.DataFrame], labels: np.ndarray) -> Figure:
-    """One scatter a panel, a point a test image. Each frame has two columns, across and up, named with their units."""
-    figure, (row,) = empty_figure(1, len(panels), (4.3 * len(panels) + 0.2, 3.2))
-    for axis, (title, frame) in zip(row, panels.items()):
-        for label, name, colour in reversed(LABELS):
-            shown = frame[labels == label]
-            axis.plot(shown.iloc[:, 0], shown.iloc[:, 1], "o", markersize=4, alpha=0.6, markeredgewidth=0, color=colour,
-                      label=f"test images, {name}")
-        axis.set(xlabel=frame.columns[0], ylabel=frame.columns[1], title=title)
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+def against(frame: pd.DataFrame, labels: np.ndarray, title: str) -> Figure:
+    """A point a test image; the frame's two columns go across and up, and are named with their units."""
+    figure, ((axis,),) = empty_figure(1, 1, (4.5, 3.2))
+    for label, name, colour in reversed(LABELS):
+        shown = frame[labels == label]
+        axis.plot(shown.iloc[:, 0], shown.iloc[:, 1], "o", markersize=4, alpha=0.6, markeredgewidth=0, color=colour,
+                  label=f"test images, {name}")
+    axis.set(xlabel=frame.columns[0], ylabel=frame.columns[1], title=title)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
-def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str], log: Sequence[bool] = ()) -> Figure:
-    """Named lines, a panel each group; a series' index goes across and is named with its unit.
+def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str], log: Collection[str] = ()) -> Figure:
+    """Named lines, a panel each group; a series' index goes across and is named with its unit. Lines named normal and
+    novel have these colours.
 
     Args:
-        log: for each panel, whether its upright axis is logarithmic.
+        log: the panels whose upright axis is logarithmic.
     """
     figure, (row,) = empty_figure(1, len(panels), (4.4 * len(panels) + 0.2, 3.4))
-    styles = ({"color": "black"}, {"color": "#718096", "linestyle": "--"}, {"color": "#a0aec0", "linestyle": "-."},
-              {"color": "#2c7a7b", "linestyle": ":"})
-    for i, (axis, (title, lines)) in enumerate(zip(row, panels.items())):
-        for (name, values), style in zip(lines.items(), styles):
-            axis.plot(values.index, values, label=name, marker="o", markersize=3, **style)
-        scale = "log" if any(log[i:i + 1]) else "linear"
-        axis.set(xlabel=values.index.name, ylabel=ylabels[i], title=title, yscale=scale)
+    labels = {name: {"color": colour} for _, name, colour in LABELS}
+    for axis, (title, lines), ylabel in zip(row, panels.items(), ylabels, strict=True):
+        for (name, values), style in zip(lines.items(), cycle(LINES)):
+            axis.plot(values.index, values, label=name, marker="o", markersize=3, **style | labels.get(name, {}))
+            axis.set_xlabel(values.index.name)
+        axis.set(ylabel=ylabel, title=title, yscale="log" if title in log else "linear")
         axis.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     return figure
 
 
 def plate_maps(pictures: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndarray]) -> Figure:
-    """Plates with their defects outlined, and below a row of maps (n, S, S) a way to score, each by its own brightest.
+    """Plates with their defects outlined, and below a row of maps (n, S, S) a way to score, each row by its brightest.
 
-    Maps are in units of embeddings, which differ from row to row, so brightness compares within a row only.
+    Maps are in units of embeddings, which differ from row to row: brightness compares within a row only.
     """
     figure, grid = empty_figure(len(rows) + 1, len(pictures), (1.7 + 0.8 * len(pictures), 0.85 * (len(rows) + 1)))
     for axis, picture, mask in zip(grid[0], pictures, masks):
