@@ -68,14 +68,15 @@ def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str]
     return figure
 
 
-def plate_maps(pictures: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndarray]) -> Figure:
+def plate_maps(pictures: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndarray], kinds: Sequence[str]
+               ) -> Figure:
     """Plates with their defects outlined, and below a row of maps (n, S, S) a way to score, each row by its brightest.
 
     Maps are in units of embeddings, which differ from row to row: brightness compares within a row only.
     """
-    figure, grid = empty_figure(len(rows) + 1, len(pictures), (1.7 + 0.8 * len(pictures), 0.85 * (len(rows) + 1)))
-    for axis, picture, mask in zip(grid[0], pictures, masks):
-        error_map(axis, picture, np.full(mask.shape, np.nan), mask, 1, "")
+    figure, grid = empty_figure(len(rows) + 1, len(pictures), (1.7 + 0.8 * len(pictures), 0.85 * (len(rows) + 1) + 0.2))
+    for axis, picture, mask, kind in zip(grid[0], pictures, masks, kinds):
+        error_map(axis, picture, np.full(mask.shape, np.nan), mask, 1, kind)
     for row, maps in zip(grid[1:], rows.values()):
         for axis, picture, novelty, mask in zip(row, pictures, maps, masks):
             error_map(axis, picture, novelty, mask, max(maps.max(), 1e-9), "")

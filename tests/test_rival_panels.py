@@ -23,7 +23,7 @@ def figures() -> dict:
     lines = {"a": {"x": line}, "b": {"x": line, "y": line}}
     return {"against": rival_panels.against(frame, np.arange(20) % 2, "a"),
             "curves": rival_panels.curves(lines, ["loss", "AUROC"], log=["a"]),
-            "maps": rival_panels.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}),
+            "maps": rival_panels.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}, "abc"),
             "ranking": rival_panels.ranking(some_ranking())}
 
 
@@ -59,6 +59,6 @@ def test_points_and_lines_of_a_label_have_its_colour():
 
 def test_maps_of_a_row_share_a_scale():
     maps = np.stack([np.full((8, 8), value) for value in (1.0, 3.0)])
-    figure = rival_panels.plate_maps(np.zeros((2, 8, 8)), np.ones((2, 8, 8), bool), {"x": maps, "y": 2 * maps})
+    figure = rival_panels.plate_maps(np.zeros((2, 8, 8)), np.ones((2, 8, 8), bool), {"x": maps, "y": 2 * maps}, "ab")
     scales = [{axis.images[-1].get_clim()[1] for axis in figure.axes[i:i + 2]} for i in (2, 4)]
     assert scales == [{3.0}, {6.0}]
