@@ -48,6 +48,15 @@ rivals() {
   sweep --dataset fashion_mnist --categories all --methods ae,ganomaly,adgan,dsebm --seeds "$1" --out "$out/rivals.csv"
 }
 
+# Were the compared methods stopped too early, or trained in too narrow a network? (GradCon's widths are its own.)
+rivals_search() {
+  for settings in "--epochs 30" "$chosen"; do
+    sweep --dataset mnist --categories 2,8 --methods ae,ganomaly,ocgan $settings --out "$out/rivals_search.csv"
+    sweep --dataset fashion_mnist --categories pullover,sandal --methods ae,ganomaly,adgan,dsebm $settings --out "$out/rivals_search.csv"
+  done
+  sweep --dataset mnist --categories 2,8 --methods gradcon --epochs 30 --out "$out/rivals_search.csv"
+}
+
 search vae,o,d,e
 search vae,o,e --epochs 40
 for latent in 16 32; do search vae,o --set latent=$latent; done
@@ -72,7 +81,9 @@ anomalies 0
 industrial 0 brightness,pca,vae,o,d,e
 industrial 0 ae,ganomaly,dsebm,patch_svdd
 rivals 0
+rivals_search
 main 1
+rivals 1
 main 2
 
 # The weights that notebook 06 opens: small networks, trained longer.

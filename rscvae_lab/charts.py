@@ -1,6 +1,6 @@
 """The figures of result tables: ours beside printed, class by class; what a setting changes; how much supervision."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,34 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     axes[0].set(yticks=range(len(methods)), yticklabels=[METHOD_NAMES[method] for method in methods])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
+
+
+def rivals_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
+    """Mean AUROC of the compared methods by source, a panel a data set; boards as `scoreboard.rivals`."""
+    figure, (axes,) = empty_figure(1, len(boards), (4.9 * len(boards) + 0.8, 3.5), sharex=True, sharey=True)
+    found = {method for board in boards.values() for method, _ in board.index}
+    methods = [method for method in METHOD_NAMES if method in found - {"pca"}][::-1]
+    for axis, (name, board) in zip(axes, boards.items()):
+        _rivals_panel(axis, board, methods)
+        axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)", ylim=(-0.6, len(methods) - 0.4))
+    axes[0].set(yticks=range(len(methods)), yticklabels=[METHOD_NAMES[method] for method in methods])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _rivals_panel(axis: Axes, board: pd.DataFrame, methods: Sequence[str]) -> None:
+    means, spread = board["mean"].unstack(), board.spread.unstack().fillna(0).ours
+    place = pd.Series(range(len(methods)), methods)
+    axis.axvline(means.ours["pca"], color=METHOD_COLOURS["pca"], linestyle="--", label="PCA-32 floor, ours")
+    ours = {"fmt": "o", "markersize": 9, "capsize": 3}
+    for method in means.index.drop("pca"):
+        axis.errorbar(means.ours[method], place[method], xerr=spread[method], color=METHOD_COLOURS[method], **ours)
+    axis.errorbar([], [], xerr=[], color="#a0aec0", label="ours, ± half the range over seeds", **ours)
+    others = {"printed": ("kD", 6, 0, "paper: mean of the printed rows"), "own paper": ("k*", 9, 0.3, "its own paper")}
+    for source, (mark, size, up, label) in others.items():
+        values = means.reindex(index=methods, columns=[source])[source]
+        axis.plot(values, place + up, mark, markersize=size, fillstyle="none", label=label)
+    axis.grid(axis="y", **_GRID)
 
 
 def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:

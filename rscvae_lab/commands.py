@@ -192,7 +192,7 @@ def _add_notebooks(commands: argparse._SubParsersAction) -> None:
 
 
 def _notebooks(chosen: argparse.Namespace) -> None:
-    from rscvae_lab.reports import rebuild
+    from rscvae_lab.readme import rebuild
 
     print("regenerated: " + ", ".join(path.name for path in rebuild()))
 

@@ -68,11 +68,11 @@ def _auroc_table(dataset: str) -> pd.DataFrame:
     return printed_table(_TABLES[dataset])
 
 
-def own_papers(dataset: str) -> dict[str, float]:
-    """The mean AUROC that a compared method's own paper gives for a data set, by our names; by its own protocol, which
-    the table names."""
+def own_papers(dataset: str) -> pd.DataFrame:
+    """AUROCs that a compared method's own paper gives for a data set, by its own protocol, which the table names: a row
+    a method, a column a class where the paper has classes, and their `average`."""
     table = printed_table("own_papers").reset_index()
-    return table[table.dataset == known_dataset(dataset)].set_index("method").auroc.to_dict()
+    return table[table.dataset == known_dataset(dataset)].pivot(index="method", columns="category", values="auroc")
 
 
 def printed_s_a(dataset: str, category: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -10,15 +10,12 @@ from typing import Any
 import pandas as pd
 from nbconvert.filters import markdown2html
 
-from rscvae_lab import charts, scoreboard
 from rscvae_lab.categories import PICTURE_SETS
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import csv_path, make_folder, project_root, runs_root, write_whole
-from rscvae_lab.panels import png
-from rscvae_lab.plots import METHOD_NAMES
-from rscvae_lab.reruns import notebooks_folder, regenerate, rerun
+from rscvae_lab.files import csv_path, make_folder, runs_root, write_whole
+from rscvae_lab.reruns import notebooks_folder, rerun
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.surveys import Survey, region_table
 from rscvae_lab.trainers import trained
@@ -27,7 +24,6 @@ MAIN_LINE = {  # notebook -> its parameter that takes the category
     "03_three_training_modes": "category", "05_consistency_table": "categories", "06_semantic_deviation": "category",
 }
 METHODS = ("pca", "vae", "o", "d", "e")
-README_MARKS = ("<!-- scoreboard -->", "<!-- /scoreboard -->")  # what stands between them is written by `rebuild`
 GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 _PAGE = Template("""<!doctype html>
@@ -131,45 +127,6 @@ def glance(config: Config, notebooks: list[Path]) -> str:
         links="".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks)
               + '<li><a href="results.csv">results.csv</a>: every figure, one row a method</li>',
     )
-
-
-def rebuild() -> list[Path]:
-    """Regenerates the notebooks' stored outputs, `results/scoreboard.png` and the README's scoreboard; returns what was
-    written.
-
-    Raises:
-        InputError: a stored table is missing.
-        NotebookFailed: a cell failed.
-    """
-    picture, readme = project_root() / "results" / "scoreboard.png", project_root() / "README.md"
-    boards = stored_boards()
-    write_whole(picture, png(charts.means_chart(boards)))
-    before, _, after = readme.read_text().partition(README_MARKS[0])
-    _, _, after = after.partition(README_MARKS[1])
-    write_whole(readme, f"{before}{README_MARKS[0]}\n{scoreboard_markdown(boards)}\n{README_MARKS[1]}{after}")
-    return [*regenerate(), picture, readme]
-
-
-def stored_boards() -> dict[str, pd.DataFrame]:
-    """The scoreboards of the stored tables, by the data sets' names."""
-    return {name: scoreboard.scoreboard(scoreboard.both_bases(dataset))
-            for dataset, name in (("mnist", "MNIST"), ("fashion_mnist", "Fashion-MNIST"))}
-
-
-def scoreboard_markdown(boards: Mapping[str, pd.DataFrame]) -> str:
-    """The scoreboards in short: a row each for the paper, ours with half the range over seeds, and the oracle."""
-    lines = ["| mean AUROC over ten classes | " + " | ".join(map(METHOD_NAMES.get, scoreboard.METHODS)) + " |",
-             "|---" * (1 + len(scoreboard.METHODS)) + "|"]
-    for name, board in boards.items():
-        board = board.reindex(scoreboard.METHODS)
-        seeds = " or ".join(map(str, sorted({int(n) for n in board.n_seeds.drop("pca")})))
-        ours = [f"{mean:.3f}" + ("" if pd.isna(spread) else f" ± {spread:.3f}")
-                for mean, spread in zip(board.ours, board.spread)]
-        for label, values in ((f"{name}: paper, mean of its rows", board.recomputed.map("{:.3f}".format)),
-                              (f"ours, {seeds} seed{'s' * (seeds != '1')}", ours),
-                              ("oracle: best epoch on test", board.oracle.map("{:.3f}".format))):
-            lines.append(f"| {label} | " + " | ".join("–" if value == "nan" else value for value in values) + " |")
-    return "\n".join(lines)
 
 
 def _sections(notebook: dict[str, Any]) -> list[str]:

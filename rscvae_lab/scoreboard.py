@@ -1,6 +1,6 @@
 """The stored results of sweeps beside what the paper prints. Nothing is trained here: everything follows from CSVs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,8 +135,12 @@ def scoreboard(table: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.Data
 
 
 def rivals(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
-    """One row a method that the paper compares with, and the floor: columns as `scoreboard`; `own paper`, the mean that
-    the method's own paper gives; and its cost, `seconds` and `images_per_second` of a class's training (medians).
+    """The compared methods that we trained, and the floor. A row a method and source, where there is one: the method's
+    `own paper` (by its own protocol), `printed` in Tables 1 and 2, and `ours`.
+
+    Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; and of ours `spread` (half the
+    range of that mean over seeds), `n_seeds`, and the cost of a class's training, the medians of `seconds` and
+    `images_per_second`.
 
     Raises:
         InputError: as `stored` and `complete_seeds`.
@@ -144,9 +148,20 @@ def rivals(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     others, floor = stored("rivals", folder), stored(dataset, folder)
     both = pd.concat([floor[floor.method == "pca"], others[others.dataset == dataset]], ignore_index=True)
     table = complete_seeds(both)
-    board = scoreboard(table, ("pca", *RIVALS))
-    board.insert(2, "own paper", pd.Series(own_papers(dataset)).reindex(board.index))
-    return board.join(table.groupby("method")[["seconds", "images_per_second"]].median())
+    printed, ours = printed_aurocs(dataset), by_class(table)
+    cost = table.groupby("method")[["seconds", "images_per_second"]].median()
+    sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
+               "printed": printed.T.assign(mean=printed.mean()),
+               "ours": ours.T.join(over_seeds(table)).join(cost)}
+    board = pd.concat(sources).swaplevel()
+    order = [(method, source) for method in ("pca", *RIVALS) if method in ours for source in sources]
+    return board.loc[[key for key in order if key in board.index], [*ours.index, *over_seeds(table), *cost]]
+
+
+def with_spread(means: Iterable[float], spread: Iterable[float]) -> list[str]:
+    """Means as text with ± half their range over seeds, where there are several; a dash where there is no mean."""
+    half = [f" ± {value:.3f}" if value == value else "" for value in spread]
+    return [f"{mean:.3f}{more}" if mean == mean else "–" for mean, more in zip(means, half)]
 
 
 def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:

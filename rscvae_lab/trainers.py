@@ -11,6 +11,7 @@ import torch
 from tqdm.auto import tqdm
 
 from rscvae_lab import runs
+from rscvae_lab.baselines.fitting import showing
 from rscvae_lab.checkpoints import load_tensors, save_tensors, save_weights
 from rscvae_lab.config import VAE_MODES, Config
 from rscvae_lab.datasets import load_split
@@ -46,7 +47,7 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     if finished:
         return finished
     if config.mode not in VAE_MODES:
-        return _fit_baseline(config, out, wait)
+        return _fit_baseline(config, out, progress, wait)
     return train_stack([config], [out], progress=progress, wait=wait, watch=watch)[0]
 
 
@@ -183,7 +184,7 @@ class Training:
         self.histories = note["histories"]
 
 
-def _fit_baseline(config: Config, out: str | Path, wait: bool) -> runs.Run:
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> runs.Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
     split, model = load_split(config), runs.new_model(config)  # a method may refuse the config: before anything is left
@@ -192,7 +193,8 @@ def _fit_baseline(config: Config, out: str | Path, wait: bool) -> runs.Run:
         if finished:
             return finished
         folder, start = runs.begin(out, config), time.perf_counter()
-        model.fit(split.train)
+        with showing(progress):
+            model.fit(split.train)
         save_weights(folder / runs.WEIGHTS, model)
         history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
         return runs.finish(folder, config, split, history, time.perf_counter() - start)

@@ -54,3 +54,10 @@ def test_same_seed_same_weights(mode, tmp_path):
     second = METHODS[mode](small(mode)).fit(images)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name]), name
+
+
+def test_a_bar_shows_only_where_it_is_wanted(tmp_path, capsys):
+    train(Config(mode="ae", epochs=2), tmp_path / "quiet", progress=False)
+    assert capsys.readouterr().err == ""
+    train(Config(mode="ae", epochs=2), tmp_path / "shown", progress=True)
+    assert "epoch" in capsys.readouterr().err

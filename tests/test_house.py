@@ -17,7 +17,7 @@ PACKAGE = ROOT / "rscvae_lab"
 # Each module may import only what stands before it.
 ORDER = [
     "rscvae_lab", "errors", "files", "categories", "gaussians", "config", "settings", "paper", "plots", "charts",
-    "panels", "part_panels", "_torchvision", "checkpoints", "datasets.images", "datasets.one_class",
+    "panels", "part_panels", "rival_panels", "_torchvision", "checkpoints", "datasets.images", "datasets.one_class",
     "datasets.digits", "datasets.mnist", "datasets.shifts", "datasets.poses", "datasets.pictures",
     "datasets.mvtec_ad", "datasets.synthetic", "datasets.industrial", "datasets", "models", "models.layers",
     "models.resnet", "models.vae", "models.kernels", "models.stacked", "models.solo", "losses", "plain_loops",
@@ -27,7 +27,8 @@ ORDER = [
     "localization", "runs", "inspections", "tables", "scoreboard", "surveys", "atlas", "trainers", "sweeps",
     "widgets.base", "widgets.clickable", "widgets.rotation", "widgets.gaussians", "widgets.scores",
     "widgets.shifting", "widgets.deviation", "widgets.choosing", "widgets.parts", "widgets.training", "widgets",
-    "timing", "picture_benchmarks", "benchmarks", "inference", "reruns", "reports", "commands", "__main__",
+    "timing", "picture_benchmarks", "benchmarks", "inference", "reruns", "reports", "readme", "commands",
+    "__main__",
 ]
 
 

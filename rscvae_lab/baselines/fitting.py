@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,17 @@ from rscvae_lab.epochs import draw_order, epoch_generator
 from rscvae_lab.errors import InputError
 
 Step = Callable[[Tensor], Tensor]
+_progress: ContextVar[bool | None] = ContextVar("progress", default=None)
+
+
+@contextmanager
+def showing(progress: bool | None) -> Iterator[None]:
+    """Whether trainings in here show a bar over their epochs; None shows it on a terminal only."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
 
 
 @contextmanager
@@ -53,10 +65,11 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     Raises:
         InputError: the loss is not finite.
     """
-    images, losses = images.to(config.device), []
+    images, losses, progress = images.to(config.device), [], _progress.get()
     model.to(config.device).train()
-    with seeded(config.seed), tqdm(total=config.epochs, unit="epoch", desc=f"{config.dataset} {config.category}, "
-                                   f"{config.mode}", leave=False, disable=None) as bar:
+    with seeded(config.seed), tqdm(total=config.epochs, unit="epoch", leave=False,
+                                   desc=f"{config.dataset} {config.category}, {config.mode}",
+                                   disable=None if progress is None else not progress) as bar:
         for epoch in range(1, config.epochs + 1):
             order = draw_order(epoch_generator(config, epoch), len(images), config.batch_size)
             found = torch.stack([step(to_unit(images[batch])).detach() for batch in order]).mean().item()

@@ -15,8 +15,10 @@ end; weights without biases make phi.
 Source: Kwon, Prabhushankar, Temel and AlRegib 2020, "Backpropagated Gradient Representations for Anomaly Detection";
 their code has the 0.12 = 4 x 0.03. Our deviations: 32x32 pixels with padding 1 throughout, so that the code has
 64 x 2 x 2 numbers instead of 64 x 3 x 3; as many epochs as the config says, and the last one, instead of the best of
-1,000. Few are not enough for the cosines: after 10, validation AUROC on MNIST 8 and Fashion-MNIST pullover is .91 and
-.85 by L alone, .73 and .55 by align alone, .87 and .75 by the score (one seed, 600 images). The weights are theirs.
+1,000. Few are not enough. Without batch normalisation the network begins by drawing the mean picture for every image,
+whose gradients are well aligned: after 10 epochs on MNIST 14 of 20 trainings (two seeds) still did. Of those that do
+not, validation AUROC on MNIST 8 and Fashion-MNIST pullover is .91 and .85 by L alone, .73 and .55 by align alone, .87
+and .75 by the score (one seed, 600 images). The weights are theirs.
 """
 
 from typing import Self
