@@ -40,8 +40,8 @@ def test_every_row_is_what_its_command_trains(table, monkeypatch):
 def test_every_row_is_there_once_and_has_its_figures(table):
     assert not table.duplicated(["config_hash", "method"]).any()
     labelled = ~table.dataset.isin(PICTURE_SETS)  # pictures have no novel ones to validate on
-    assert table.auroc_validation[labelled].between(0.3, 1).all() and table.auroc_validation[~labelled].isna().all()
-    assert table.auroc[labelled].between(0.3, 1).all() and table.auroc[~labelled].between(0, 1).all()
+    assert table.auroc_validation[labelled].between(0.2, 1).all() and table.auroc_validation[~labelled].isna().all()
+    assert table.auroc[labelled].between(0.2, 1).all() and table.auroc[~labelled].between(0, 1).all()
     assert (table.auroc_best >= table.auroc - 1e-4).all(), "the result epoch is among those the oracle chooses from"
     assert table.commit.notna().all()
     assert not table.commit.str.endswith("dirty").any(), "a figure of code that is in no commit"
