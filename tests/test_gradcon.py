@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rscvae_lab.baselines.fitting import seeded
 from rscvae_lab.baselines.gradcon import GradCon
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
@@ -82,8 +83,9 @@ def test_objective_by_hand(model, generator):
 
 def test_objective_by_finite_differences(generator):
     """dJ/dphi needs the second derivatives of L. A smooth decoder, since the gradient of a ReLU jumps."""
-    encoder = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 3))
-    decoder = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 32 * 32), nn.Unflatten(1, (1, 32, 32)))
+    with seeded(0):
+        encoder = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 3))
+        decoder = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 32 * 32), nn.Unflatten(1, (1, 32, 32)))
     model = GradCon(Config(mode="gradcon"), encoder, decoder).double()
     draw = lambda like: torch.randn(like.shape, generator=generator, dtype=torch.float64)  # noqa: E731
     set_reference(model, [draw(mean) for mean in model.reference])
