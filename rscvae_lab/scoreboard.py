@@ -1,6 +1,6 @@
 """The stored results of sweeps beside what the paper prints. Nothing is trained here: everything follows from CSVs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +115,7 @@ def wins(values: pd.DataFrame, better: str, worse: str) -> Wins:
     return Wins(won, len(difference) - won - lost, lost, float(difference.mean()), float(chance))
 
 
-def scoreboard(table: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.DataFrame:
+def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     """One row a method for one data set: what the paper prints, what its rows give, and ours.
 
     Columns: `printed`, the average as printed; `recomputed`, the mean of the printed rows; `ours` and `spread`, the
@@ -125,7 +125,7 @@ def scoreboard(table: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.Data
     """
     dataset, table = table.dataset.iloc[0], complete_seeds(table)
     found = {name: over_seeds(table, value) for value, name in VALUES.items()}
-    ours = found["ours"].reindex([method for method in methods if method in found["ours"].index])
+    ours = found["ours"].reindex([method for method in METHODS if method in found["ours"].index])
     averages = printed_average(dataset)
     averages |= {"e_all": averages["e"]}
     board = pd.DataFrame({"printed": pd.Series(averages), "recomputed": _printed(dataset).mean()})
