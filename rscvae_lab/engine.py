@@ -12,7 +12,7 @@ from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.datasets.one_class import OneClassSplit, fresh_anomalies
 from rscvae_lab.datasets.poses import POSE_SIDE, posed
 from rscvae_lab.datasets.shifts import apply_operations
-from rscvae_lab.epochs import Batch, draw_epochs
+from rscvae_lab.epochs import Batch, draw_epochs, steps_per_epoch
 from rscvae_lab.models.solo import SoloVAE
 from rscvae_lab.models.stacked import StackedVAE
 from rscvae_lab.models.vae import VAE
@@ -45,9 +45,9 @@ class Engine:
                                          for column in zip(*map(losses.Weights.of, configs))))
         self._shifting = any(config.mode == "d" and config.dataset not in PICTURE_SETS for config in configs)
         self._recode = self._recoding() if any(config.mode != "vae" for config in configs) else False
-        self._sums = torch.zeros(len(configs), 2, 6, dtype=torch.float64, device=device)
-        self._batch: Batch | None = None  # where every step finds its draws: a recorded step knows addresses, not names
-        self._step: Callable[[], None] | None = None
+        n_steps = max(steps_per_epoch(n, config.batch_size) for config, n in zip(configs, self.sizes))
+        self._log = torch.zeros(n_steps, len(configs), configs[0].batch_size, 6, device=device)  # what steps return
+        self._step: Callable[[Batch], Tensor] | None = None
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -68,12 +68,11 @@ class Engine:
         """
         self._draw_anomalies(epoch)
         drawn = draw_epochs(self.configs, epoch, self.sizes)
-        step = self._step or self._make_step(drawn)
-        self._sums.zero_()
-        for i in range(len(drawn.order)):
-            self._load(drawn, i)
-            step()
-        return self._sums.tolist()
+        for i, parts in enumerate(zip(*drawn)):
+            batch = Batch(*parts)
+            self._step = self._step or self._make_step(batch)
+            self._log[i] = self._step(batch)
+        return _sums(self._log, drawn.active).tolist()
 
     def _draw_anomalies(self, epoch: int) -> None:
         """Puts others in the anomalies' places, for models that meet fresh ones every epoch."""
@@ -83,35 +82,38 @@ class Engine:
             if config.mode == "e" and config.anomaly_draw == "fresh":
                 self._images[end - len(split.anomalies) : end] = fresh_anomalies(split, config.seed, epoch)
 
-    def _load(self, drawn: Batch, i: int) -> None:
-        for static, part in zip(self._batch, drawn):
-            static.copy_(part[i])
+    def _make_step(self, batch: Batch) -> Callable[[Batch], Tensor]:
+        return self._eager_step if self.configs[0].device == "cpu" else self._recorded_step(batch)
 
-    def _make_step(self, drawn: Batch) -> Callable[[], None]:
-        """The step as a call without arguments: on a GPU its kernels, recorded and launched as one (a CUDA graph)."""
-        self._batch = Batch(*(part[0].clone() for part in drawn))
-        self._step = self._eager_step if self.configs[0].device == "cpu" else self._recorded_step()
-        return self._step
-
-    def _recorded_step(self) -> Callable[[], None]:
-        changed = [*self.state.values(), self._sums]
-        before = [tensor.clone() for tensor in changed]
+    def _recorded_step(self, first: Batch) -> Callable[[Batch], Tensor]:
+        """The step's kernels, recorded and launched as one (a CUDA graph). It knows addresses and no names, so that
+        every batch is copied to where the first one was."""
+        static, before = Batch(*(part.clone() for part in first)), {n: t.clone() for n, t in self.state.items()}
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP):
-                self._eager_step()
+                self._eager_step(static)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may go on
-            self._eager_step()
-        for tensor, old in zip(changed, before):  # the warm-up trained nothing
-            tensor.copy_(old)
-        return graph.replay
+            measured = self._eager_step(static)
+        for name, tensor in self.state.items():  # the warm-up trained nothing
+            tensor.copy_(before[name])
 
-    def _eager_step(self) -> None:
-        order, noise, shifts, pose, rate, active = self._batch
-        images, y = self._images[order], self._anomalous[order]
+        def step(batch: Batch) -> Tensor:
+            for place, part in zip(static, batch):
+                place.copy_(part)
+            graph.replay()
+            return measured
+
+        return step
+
+    def _eager_step(self, batch: Batch) -> Tensor:
+        """Trains on one batch. Returns y, loss, recon, enc1, enc2 and mut of every image, (M, B, 6)."""
+        order, noise, shifts, pose, rate, active = batch
+        images = self._images.index_select(0, order.flatten()).view(*order.shape, *self._images.shape[1:])
+        y = self._anomalous.take(order)
         if self._shifting:
             images, y = apply_operations(images, shifts), y | shifts.any(-1)
         x = to_unit(images)
@@ -121,11 +123,12 @@ class Engine:
         terms = losses.terms(x, coding, self.configs[0].js, self.configs[0].recode_gradient == "fixed_target")
         loss = losses.objective(terms, y, self._weights)
         self.optimizer.step(self.stack.gradient(loss, 1 / loss.shape[1]), rate, active)
-        self._sums += _sums(loss.detach(), terms, y) * active.unsqueeze(2)
+        measured = [loss, *(torch.zeros_like(loss) if term is None else term for term in terms)]
+        return torch.stack([y.to(loss.dtype), *measured], -1).detach()
 
 
-def _sums(loss: Tensor, terms: losses.Terms, y: Tensor) -> Tensor:
-    """What `run_epoch` returns, of one batch."""
-    measured = [loss, *(torch.zeros_like(loss) if term is None else term.detach() for term in terms)]
-    columns = torch.stack([torch.ones_like(loss), *measured], -1).double()  # (M, B, 6)
-    return torch.stack([~y, y], 1).double() @ columns
+def _sums(log: Tensor, active: Tensor) -> Tensor:
+    """What `run_epoch` returns, (M, 2, 6), from what its steps returned, (T, M, B, 6), but for resting ones."""
+    y = log[..., :1]
+    columns = torch.cat([torch.ones_like(y), log[..., 1:]], -1).double() * active.unsqueeze(-1)
+    return torch.stack([(columns * (1 - y)).sum((0, 2)), (columns * y).sum((0, 2))], 1)

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 
 class RowwiseAdam:
@@ -10,13 +9,14 @@ class RowwiseAdam:
 
     What `torch.optim.Adam` lacks is rows that rest: with fewer images than others a model of a stack has fewer steps
     in an epoch. Its kernel can leave a row alone; that is meant for overflowing gradients (`found_inf`), and serves.
-    Three launches a row: on a CPU two fifths of the time of plain arithmetic on the matrix, on a GPU not measured.
+    It is called without torch.optim, whose checks would add a third in training. One launch a row: on a CPU half the
+    time of plain arithmetic on the matrix, on a GPU not measured.
     """
 
     def __init__(self, flat: Tensor):
-        self.flat = flat  # (M, P)
         self.mean, self.square = torch.zeros_like(flat), torch.zeros_like(flat)
         self.steps = torch.zeros(len(flat), device=flat.device)
+        self._rows = list(zip(flat, self.mean, self.square, self.steps))  # views, as lasting as the matrices
 
     @torch.no_grad()
     def step(self, gradient: Tensor, rate: Tensor, active: Tensor) -> None:
@@ -26,11 +26,12 @@ class RowwiseAdam:
             gradient: (M, P).
             rate: (M, 1).
         """
+        active = active.squeeze(1)
+        self.steps += active
         resting = (~active).to(torch.float32)
-        columns = (self.flat, gradient, self.mean, self.square, self.steps, rate.squeeze(1), resting.squeeze(1))
-        for row, slope, mean, square, taken, own_rate, rests in zip(*columns):
-            adam([row], [slope], [mean], [square], [], [taken], fused=True, found_inf=rests, lr=own_rate,
-                 amsgrad=False, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, maximize=False)
+        for (row, mean, square, taken), slope, own_rate, rests in zip(self._rows, gradient, rate.squeeze(1), resting):
+            torch._fused_adam_([row], [slope], [mean], [square], [], [taken], lr=own_rate, found_inf=rests,
+                               beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False)
 
     @property
     def state(self) -> dict[str, Tensor]:

@@ -1,7 +1,9 @@
 """Training: one path for the modes vae, o, d and e, for one model (M = 1) or many side by side."""
 
+import ctypes
 import math
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from rscvae_lab.errors import InputError, TrainingStopped
 from rscvae_lab.evaluation import aurocs_of
 from rscvae_lab.files import runs_root
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # at most this much training, and the epoch in hand, is lost to a kill
 Watch = Callable[["Training"], bool]
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p", "shifts", "anomaly_base",
@@ -102,6 +105,16 @@ def prepare(config: Config) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # NVIDIA's condition for repeatable products
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc keep the few MB that every step frees. By luck of what lies behind them it would give them back to the
+    system, and fetch them again page by page, 500 of them a step: up to a tenth of the time."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # what is larger comes from the system, and goes back at once
 
 
 class Training:

@@ -21,7 +21,7 @@ def test_a_recorded_step_does_what_the_eager_one_does(configs):
     prepare(configs[0])
     splits = [load_split(config) for config in configs]
     recorded, eager = Engine(configs, splits), Engine(configs, splits)
-    eager._recorded_step = lambda: eager._eager_step
+    eager._recorded_step = lambda batch: eager._eager_step
     start = eager.stack.flat.clone()
     for epoch in (1, 2):
         for found, expected in zip(recorded.run_epoch(epoch), eager.run_epoch(epoch), strict=True):

@@ -138,7 +138,8 @@ def test_batched_products_train_as_the_librarys_kernels_do():
 def test_adam_is_torchs_adam(generator):
     """Each row with its own rate; the second rests every other step and is left as it is."""
     rates, start = torch.tensor([[0.1], [0.003]]), torch.randn(2, 50, generator=generator)
-    ours, rows = RowwiseAdam(start.clone()), [start[i].clone().requires_grad_() for i in range(2)]
+    flat, rows = start.clone(), [start[i].clone().requires_grad_() for i in range(2)]
+    ours = RowwiseAdam(flat)
     theirs = [torch.optim.Adam([row], lr=rate.item()) for row, rate in zip(rows, rates)]
     for step in range(30):
         gradient = torch.randn(2, 50, generator=generator) * 10.0 ** -(step % 7)
@@ -148,7 +149,7 @@ def test_adam_is_torchs_adam(generator):
             if goes:
                 optimizer.step()
         ours.step(gradient, rates, active)
-    torch.testing.assert_close(ours.flat, torch.stack(rows).detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(flat, torch.stack(rows).detach(), rtol=1e-5, atol=1e-6)
     assert ours.steps.flatten().tolist() == [30, 15]
 
 

@@ -5,8 +5,10 @@ of `vae.VAE`. All parameters lie in one matrix `flat` (M, P), so that their cast
 are lasting views of it, so that a step spends nothing on cutting it up.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from functools import partial
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +38,12 @@ class StackedVAE:
         self._n_cast = sum(parameter.numel() for parameter in models[0].parameters() if parameter.dim() > 1)
         cast = dtype != self.flat.dtype
         self._matrices = self.flat[:, : self._n_cast].to(dtype) if cast else None  # a working copy
-        # large tensors made anew every step would cost more than what is put into them
-        self._gradient = torch.empty_like(self.flat)
-        self._matrix_gradient = torch.empty_like(self._matrices) if cast else None
+        self._gradient = torch.empty_like(self.flat)  # kept: to make it anew would cost more than to fill it
         self.batched = len(models) > 1 and device == "cuda" if batched is None else batched
-        self._rows = [slice(None)] if self.batched else range(len(models))
-        self._networks = [_Network(self, row, Batched if self.batched else Lone, dtype) for row in self._rows]
+        rows = [slice(None)] if self.batched else range(len(models))
+        self._networks = [_Network(self, row, Batched if self.batched else Lone, dtype) for row in rows]
+        # where the gradients of their leaves go
+        self._places = [place for row in rows for place in _cut(self._gradient[row], self.architecture).values()]
 
     def unstack(self) -> list[VAE]:
         """M plain models with these weights and statistics, in eval mode, on the stack's device."""
@@ -86,35 +88,22 @@ class StackedVAE:
         The next call overwrites what is returned.
         """
         leaves = [leaf for network in self._networks for leaf in network.leaves.values()]
-        gradients = torch.autograd.grad(loss, leaves, torch.full_like(loss, weight))
-        n = len(leaves) // len(self._networks)
-        for i, row in enumerate(self._rows):
-            self._gather(gradients[i * n : (i + 1) * n], row)
+        torch._foreach_copy_(self._places, torch.autograd.grad(loss, leaves, torch.full_like(loss, weight)))
         return self._gradient
-
-    def _gather(self, gradients: Sequence[Tensor], row: int | slice) -> None:
-        """Puts a network's gradients where `flat` has its parameters; those of the working copy are cast at once."""
-        flat = [gradient.flatten(int(self.batched)) for gradient in gradients]
-        n_vectors = sum(gradient.dim() < 2 + self.batched for gradient in gradients)
-        matrices, vectors = self._gradient[row].tensor_split([self._n_cast], -1)
-        if self._matrices is None:
-            torch.cat(flat[:-n_vectors], -1, out=matrices)
-        else:
-            matrices.copy_(torch.cat(flat[:-n_vectors], -1, out=self._matrix_gradient[row]))
-        torch.cat(flat[-n_vectors:], -1, out=vectors)
 
 
 class _Network:
     """One model of a stack (`row` a number), or all of them at once (`row` a slice)."""
 
     def __init__(self, stack: StackedVAE, row: int | slice, kernels: type[Lone] | type[Batched], dtype: torch.dtype):
-        self.architecture, self.kernels, self.dtype = stack.architecture, kernels, dtype
-        self.fixed_picture = stack.fixed_picture
-        self.leaves = dict(_leaves(stack, row))
+        self.kernels, self.dtype, self.fixed_picture = kernels, dtype, stack.fixed_picture
+        self.leaves = _leaves(stack, row)
         self.momentum: float | Tensor = MOMENTUM  # how far running statistics move
         names = [f"{name}.{kind}" for name, _ in _norms(stack.architecture) for kind in ("mean", "var")]
         sizes = [tensor.numel() for tensor in _statistics(stack.architecture)]
         self.statistics = dict(zip(names, stack.stats[row].split(sizes, -1)))
+        self.layers = {part: [self._function(layer, f"{part}.{index}") for index, layer in enumerate(layers)]
+                       for part, layers in stack.architecture.named_children() if isinstance(layers, nn.Sequential)}
 
     def forward(self, x: Tensor, noise: Tensor, recode: bool, first: float | Tensor, again: float | Tensor) -> Coding:
         """`first` and `again` are the momenta of the two encodings; decoding goes with the first."""
@@ -132,30 +121,31 @@ class _Network:
         return mu, bounded(raw)
 
     def _through(self, part: str, x: Tensor) -> Tensor:
-        for index, layer in enumerate(getattr(self.architecture, part)):
-            x = self._apply(layer, f"{part}.{index}", x)
+        for layer in self.layers[part]:
+            x = layer(x)
         return x
 
-    def _apply(self, layer: nn.Module, name: str, x: Tensor) -> Tensor:
+    def _function(self, layer: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+        """What a layer does, found once: to ask in every step what it is would take as long as many a layer."""
         match layer:
             case nn.Conv2d():
-                return self.kernels.convolution(x, self.leaves[f"{name}.weight"])
+                return partial(self.kernels.convolution, kernel=self.leaves[f"{name}.weight"])
             case nn.ConvTranspose2d():
-                return self.kernels.transposed(x, self.leaves[f"{name}.weight"], self._bias(name))
+                return lambda x: self.kernels.transposed(x, self.leaves[f"{name}.weight"], self._bias(name))
             case nn.BatchNorm2d():
                 parameters = (self.statistics[f"{name}.mean"], self.statistics[f"{name}.var"],
                               self.leaves[f"{name}.weight"], self.leaves[f"{name}.bias"])
-                return self.kernels.batch_norm(x, *parameters, self.momentum)
+                return lambda x: self.kernels.batch_norm(x, *parameters, self.momentum)
             case nn.LeakyReLU():
-                return functional.leaky_relu_(x, SLOPE)
+                return partial(functional.leaky_relu_, negative_slope=SLOPE)
             case nn.Linear():
-                return self._linear(name, x)
+                return partial(self._linear, name)
             case nn.Flatten():
-                return x.flatten(-3)
+                return partial(torch.flatten, start_dim=-3)
             case nn.Unflatten():
-                return x.unflatten(-1, layer.unflattened_size)
+                return partial(torch.unflatten, dim=-1, sizes=layer.unflattened_size)
             case nn.Sigmoid():
-                return x.to(self.leaves["heads.bias"].dtype).sigmoid()
+                return lambda x: x.to(self.leaves["heads.bias"].dtype).sigmoid()
         raise TypeError(f"a stack has no counterpart of {type(layer).__name__} ({name})")
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
@@ -166,16 +156,20 @@ class _Network:
         return None if bias is None else bias.to(self.dtype)
 
 
-def _leaves(stack: StackedVAE, row: int | slice) -> Iterator[tuple[str, Tensor]]:
+def _leaves(stack: StackedVAE, row: int | slice) -> dict[str, Tensor]:
     """Names and views of a row of `flat`, or of the working copy of its matrices, as leaves of autograd."""
-    pieces = _pieces(stack.architecture)
-    sizes = [shape.numel() for shape in pieces.values()]
-    parts = list(stack.flat[row].split(sizes, -1))
+    parts = _cut(stack.flat[row], stack.architecture)
     if stack._matrices is not None:
-        n = sum(len(shape) > 1 for shape in pieces.values())
-        parts[:n] = stack._matrices[row].split(sizes[:n], -1)
-    for (name, shape), part in zip(pieces.items(), parts):
-        yield name, part.view(*part.shape[:-1], *shape).detach().requires_grad_()
+        parts |= _cut(stack._matrices[row], stack.architecture)
+    return {name: part.detach().requires_grad_() for name, part in parts.items()}
+
+
+def _cut(rows: Tensor, model: VAE) -> dict[str, Tensor]:
+    """Views of what lies in a row of `flat`, in several, or in as much of them as there is, by name."""
+    pieces = _pieces(model)
+    ends = list(accumulate(shape.numel() for shape in pieces.values()))
+    return {name: rows[..., end - shape.numel() : end].view(*rows.shape[:-1], *shape)
+            for (name, shape), end in zip(pieces.items(), ends) if end <= rows.shape[-1]}
 
 
 def _memory_order(parameter: Tensor) -> Tensor:
