@@ -50,7 +50,7 @@ def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     contestants = _contestants(config)
     for run in contestants.values():
         run(0.0)  # warmed up
-    rounds = pd.DataFrame([{name: run(seconds) for name, run in contestants.items()} for _ in range(ROUNDS)])
+    rounds = pd.DataFrame([_round(contestants, seconds, first) for first in range(ROUNDS)])
     speeds, pictures = rounds.median(), picture_benchmarks.measured(device, seconds, ROUNDS)
     flops, peak = flops_per_image(config), gemm_peak(config)
     report = {
@@ -79,6 +79,14 @@ def _contestants(config: Config) -> dict[str, Contestant]:
     if config.device == "cpu":
         contestants["sweep"] = _Processes(replace(config, threads=1))
     return contestants
+
+
+def _round(contestants: dict[str, Contestant], seconds: float, first: int) -> dict[str, float]:
+    """Each contestant once, beginning with another one every round: what the one before leaves behind (memory,
+    processes going to sleep) hits all alike."""
+    names = list(contestants)
+    first %= len(names)
+    return {name: contestants[name](seconds) for name in names[first:] + names[:first]}
 
 
 def _in_memory(config: Config) -> Tensor:
