@@ -30,7 +30,7 @@ from rscvae_lab.files import make_folder, project_root, write_whole
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import commit
 from rscvae_lab.surveys import Survey
-from rscvae_lab.timing import Contestant, engine_speed, timed
+from rscvae_lab.timing import Contestant, engine_speed, race, timed
 from rscvae_lab.trainers import prepare, train
 
 ROUNDS = 9
@@ -47,10 +47,7 @@ def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     """
     config = Config(dataset="mnist", device=device)
     prepare(config)
-    contestants = _contestants(config)
-    for run in contestants.values():
-        run(0.0)  # warmed up
-    rounds = pd.DataFrame([_round(contestants, seconds, first) for first in range(ROUNDS)])
+    rounds = race(_contestants(config), seconds, ROUNDS)
     speeds, pictures = rounds.median(), picture_benchmarks.measured(device, seconds, ROUNDS)
     flops, peak = flops_per_image(config), gemm_peak(config)
     report = {
@@ -79,14 +76,6 @@ def _contestants(config: Config) -> dict[str, Contestant]:
     if config.device == "cpu":
         contestants["sweep"] = _Processes(replace(config, threads=1))
     return contestants
-
-
-def _round(contestants: dict[str, Contestant], seconds: float, first: int) -> dict[str, float]:
-    """Each contestant once, beginning with another one every round: what the one before leaves behind (memory,
-    processes going to sleep) hits all alike."""
-    names = list(contestants)
-    first %= len(names)
-    return {name: contestants[name](seconds) for name in names[first:] + names[:first]}
 
 
 def _in_memory(config: Config) -> Tensor:

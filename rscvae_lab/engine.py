@@ -46,7 +46,7 @@ class Engine:
         self._shifting = any(config.mode == "d" and config.dataset not in PICTURE_SETS for config in configs)
         self._recode = self._recoding() if any(config.mode != "vae" for config in configs) else False
         n_steps = max(steps_per_epoch(n, config.batch_size) for config, n in zip(configs, self.sizes))
-        self._log = torch.zeros(n_steps, len(configs), configs[0].batch_size, 6, device=device)  # what steps return
+        self._log = torch.zeros(n_steps, len(configs), configs[0].batch_size, 6, device=device)  # what steps returned
         self._step: Callable[[Batch], Tensor] | None = None
 
     @property
@@ -86,9 +86,10 @@ class Engine:
         return self._eager_step if self.configs[0].device == "cpu" else self._recorded_step(batch)
 
     def _recorded_step(self, first: Batch) -> Callable[[Batch], Tensor]:
-        """The step's kernels, recorded and launched as one (a CUDA graph). It knows addresses and no names, so that
-        every batch is copied to where the first one was."""
-        static, before = Batch(*(part.clone() for part in first)), {n: t.clone() for n, t in self.state.items()}
+        """The step's kernels, recorded and launched as one (a CUDA graph). It knows addresses and no names: every batch
+        is copied to where the first one was, and what a step returns is overwritten by the next."""
+        static = Batch(*(part.clone() for part in first))
+        before = {name: tensor.clone() for name, tensor in self.state.items()}
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

@@ -9,8 +9,8 @@ class RowwiseAdam:
 
     What `torch.optim.Adam` lacks is rows that rest: with fewer images than others a model of a stack has fewer steps
     in an epoch. Its kernel can leave a row alone; that is meant for overflowing gradients (`found_inf`), and serves.
-    It is called without torch.optim, whose checks would add a third in training. One launch a row: on a CPU half the
-    time of plain arithmetic on the matrix, on a GPU not measured.
+    It is called without torch.optim, whose checks would add a third to its time in a training. One launch a row: on a
+    CPU half the time of plain arithmetic on the matrix, on a GPU not measured.
     """
 
     def __init__(self, flat: Tensor):

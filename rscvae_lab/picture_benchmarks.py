@@ -15,20 +15,17 @@ from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.datasets.pictures import pictures_in, read_pictures
 from rscvae_lab.datasets.poses import posed
 from rscvae_lab.epochs import draw_epochs
-from rscvae_lab.timing import Contestant, engine_speed, timed
+from rscvae_lab.timing import Contestant, engine_speed, race, timed
 
 SOURCE, SIZE, N_PICTURES = 256, 64, 64
 
 
 def measured(device: str, seconds: float, rounds: int) -> pd.DataFrame:
-    """Images a second of each contestant, a row a round: they take turns."""
+    """Images a second of each contestant, a row a round."""
     config = Config(dataset="synthetic", category="plate", image_size=SIZE, device=device)
     with tempfile.TemporaryDirectory() as scratch:
         folder = synthetic.write_set(Path(scratch), size=SOURCE, n_train=N_PICTURES, n_good=0, n_defect=0)
-        contestants = _contestants(folder / "train", config)
-        for run in contestants.values():
-            run(0.0)  # warmed up
-        return pd.DataFrame([{name: run(seconds) for name, run in contestants.items()} for _ in range(rounds)])
+        return race(_contestants(folder / "train", config), seconds, rounds)
 
 
 def ratios(rounds: pd.DataFrame) -> dict[str, float]:

@@ -98,7 +98,10 @@ def _check_stack(configs: Sequence[Config]) -> None:
 
 
 def prepare(config: Config) -> None:
-    """Sets torch to what the config says and to repeatable kernels. Raises InputError for a GPU that is not there."""
+    """Sets torch to what the config says and to repeatable kernels, and this process to keep the memory it frees.
+
+    Raises InputError for a GPU that is not there.
+    """
     torch.set_num_threads(config.threads)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
@@ -113,7 +116,7 @@ def _keep_freed_memory() -> None:
     system, and fetch them again page by page, 500 of them a step: up to a tenth of the time."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)  # more than a step of a wide network frees at once
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # what is larger comes from the system, and goes back at once
 
 

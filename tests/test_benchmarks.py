@@ -5,6 +5,7 @@ import pytest
 
 from rscvae_lab import benchmarks
 from rscvae_lab.config import Config
+from rscvae_lab.timing import race
 
 
 def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
@@ -15,6 +16,16 @@ def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
                       "vs_eager_gpu": None, "gemm_share": 0.1}
     on_gpu = benchmarks._ratios(rounds.drop(columns="sweep"), flops=2.0, peak=600.0)
     assert (on_gpu["vs_eager_gpu"], on_gpu["sweep_vs_memory_loop"]) == (1.0, None)
+
+
+def test_in_a_race_everyone_runs_once_a_round_and_follows_others():
+    ran = []
+    contestants = {name: lambda seconds, name=name: ran.append(name) or seconds for name in "abcd"}
+    rounds = race(contestants, 0.5, 9)
+    assert rounds.shape == (9, 4) and list(rounds) == list("abcd") and (rounds == 0.5).all(axis=None)
+    turns = [ran[i : i + 4] for i in range(4, 40, 4)]  # after the warm-up
+    assert all(sorted(turn) == list("abcd") for turn in turns)
+    assert all(len({turn[turn.index(name) - 1] for turn in turns if turn[0] != name}) == 3 for name in "abcd")
 
 
 def test_the_operations_of_an_image_grow_as_the_networks_area_does():

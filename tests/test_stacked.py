@@ -1,5 +1,6 @@
 """A stack of M models is M models: each ends where it would have ended alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -94,6 +95,30 @@ def test_hand_made_gradients_are_the_derivatives(channels, generator):
     assert torch.autograd.gradcheck(Lone.transposed, (draw(2, 5, 4, 4), draw(5, 4, 4, channels), bias))
 
 
+def test_layers_stay_on_the_device_of_their_images():
+    """On the device of no data at all, for want of a GPU: a lone model trains there too."""
+    x, kernel = (torch.empty(shape, device="meta", requires_grad=True) for shape in ((2, 8, 8, 8), (4, 3, 3, 8)))
+    torch.autograd.grad(Lone.convolution(x, kernel).sum(), (x, kernel))
+    kernel = torch.empty(8, 4, 4, 4, device="meta", requires_grad=True)
+    torch.autograd.grad(Lone.transposed(x, kernel, None).sum(), (x, kernel))
+
+
+def test_trainings_in_threads_do_not_meet():
+    """Both unfold their images into room that is kept; each must have its own."""
+    configs = [replace(CONFIGS[1], stack=1, seed=seed) for seed in range(2)]
+
+    def trained(config: Config) -> torch.Tensor:
+        engine = Engine([config], [load_split(config)])
+        for epoch in range(1, 6):
+            engine.run_epoch(epoch)
+        return engine.stack.flat
+
+    expected = [trained(config) for config in configs]
+    with ThreadPoolExecutor(2) as threads:
+        for found, alone in zip(threads.map(trained, configs), expected, strict=True):
+            assert torch.equal(found, alone)
+
+
 def test_twenty_steps_of_a_stack_are_twenty_steps_alone():
     """float32 on a CPU; data sets of different sizes, so that some models rest while others still step."""
     splits = [load_split(config) for config in CONFIGS]
@@ -140,7 +165,7 @@ def test_adam_is_torchs_adam(generator):
     rates, start = torch.tensor([[0.1], [0.003]]), torch.randn(2, 50, generator=generator)
     flat, rows = start.clone(), [start[i].clone().requires_grad_() for i in range(2)]
     ours = RowwiseAdam(flat)
-    theirs = [torch.optim.Adam([row], lr=rate.item()) for row, rate in zip(rows, rates)]
+    theirs = [torch.optim.Adam([row], lr=rate[0], fused=True) for row, rate in zip(rows, rates)]
     for step in range(30):
         gradient = torch.randn(2, 50, generator=generator) * 10.0 ** -(step % 7)
         active = torch.tensor([[True], [step % 2 == 0]])
@@ -149,7 +174,7 @@ def test_adam_is_torchs_adam(generator):
             if goes:
                 optimizer.step()
         ours.step(gradient, rates, active)
-    torch.testing.assert_close(flat, torch.stack(rows).detach(), rtol=1e-5, atol=1e-6)
+    assert torch.equal(flat, torch.stack(rows).detach())
     assert ours.steps.flatten().tolist() == [30, 15]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -212,3 +213,21 @@ def test_the_floor_is_where_it_should_be(tmp_path):
     """PCA-32 on MNIST 8 scored .849 on 28x28 pixels and the whole test set; the split's seeded half moves it little."""
     run = train(Config(dataset="mnist", mode="pca"), tmp_path, progress=False)
     assert run.metrics["auroc"] == pytest.approx(0.849, abs=0.01)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library is told to keep memory")
+def test_memory_that_is_freed_is_kept_for_the_next_step():
+    """64 MB written, freed and written again: 16,384 pages of 4 KB would be fetched anew."""
+    code = """
+import resource, torch
+from rscvae_lab.config import Config
+from rscvae_lab.trainers import prepare
+prepare(Config())
+for _ in range(4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    parts = [torch.ones(2**21) for _ in range(8)]
+    del parts
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    fetched = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(fetched) < 1000

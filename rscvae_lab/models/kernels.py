@@ -15,6 +15,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 MOMENTUM, EPS = 0.1, 1e-5  # of nn.BatchNorm2d
+_BORDER = (0, 0, 1, 1, 1, 1)  # a pixel on every side of (..., H, W, C)
 
 
 class Lone:
@@ -54,14 +55,21 @@ class _Convolution(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
-        kernel, seen = ctx.saved_tensors
+        kernel, seen = ctx.saved_tensors  # the images, or their patches
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         if kernel.shape[-1] == 1:
-            of_x = _folded(gradient, kernel) if ctx.needs_input_grad[0] else None
-            return of_x, _channels_last(_gradients(gradient, seen, kernel, False, (False, True))[1])
-        of_kernel = _channels_last(gradient).flatten(0, 2).T @ seen
-        of_x = functional.conv_transpose2d(gradient, _channels_first(kernel), stride=2, padding=1, output_padding=1)
-        return of_x, of_kernel.view(kernel.shape)
+            of_kernel = _channels_last(_gradients(gradient, seen, kernel, False, (False, True))[1])
+        else:
+            of_kernel = (_channels_last(gradient).flatten(0, 2).T @ seen).view(kernel.shape)
+        if not ctx.needs_input_grad[0]:
+            return None, of_kernel
+        return _of_images(gradient, kernel), of_kernel
+
+
+def _of_images(gradient: Tensor, kernel: Tensor) -> Tensor:
+    if kernel.shape[-1] == 1:
+        return _folded(gradient, kernel)
+    return functional.conv_transpose2d(gradient, _channels_first(kernel), stride=2, padding=1, output_padding=1)
 
 
 class _Transposed(Function):
@@ -96,19 +104,28 @@ def _channels_first(x: Tensor) -> Tensor:
 def _unfolded(x: Tensor, size: int) -> Tensor:
     """What a kernel of this size sees at stride 2 and padding 1: (B h w, size size C)."""
     rows = _channels_last(x)
-    inside, windows = _bordered(rows.shape, size, x.dtype, threading.get_ident())
-    inside.copy_(rows)
+    if x.device.type == "cpu":
+        inside, windows = _room(rows.shape, size, x.dtype, threading.get_ident())
+        inside.copy_(rows)
+    else:  # a GPU's recorded step knows addresses, and must not lean on room that may be given up
+        windows = _windows(functional.pad(rows, _BORDER), size)
     return windows.clone(memory_format=torch.contiguous_format).view(-1, size * size * x.shape[1])
 
 
-@lru_cache(64)
-def _bordered(shape: torch.Size, size: int, dtype: torch.dtype, thread: int) -> tuple[Tensor, Tensor]:
-    """Room for images (B, H, W, C) in a border of zeros, and the kernel's windows of it (B, h, w, size, size, C).
+def _windows(padded: Tensor, size: int) -> Tensor:
+    return padded.unfold(1, size, 2).unfold(2, size, 2).permute(0, 1, 2, 4, 5, 3)  # B, h, w, size, size, C
 
-    Each thread has its own, and keeps it: a border made anew for every batch costs more than the copy into it.
+
+@lru_cache(32)
+@torch.inference_mode(False)  # what is made once must serve training too
+def _room(shape: torch.Size, size: int, dtype: torch.dtype, thread: int) -> tuple[Tensor, Tensor]:
+    """Room for images (B, H, W, C) within a border of zeros, and the kernel's windows of the whole.
+
+    It is kept, for a border made anew for every batch costs more than the copy into it; and one for each thread, which
+    would else write into each other's.
     """
-    padded = functional.pad(torch.zeros(shape, dtype=dtype), (0, 0, 1, 1, 1, 1))
-    return padded[:, 1:-1, 1:-1], padded.unfold(1, size, 2).unfold(2, size, 2).permute(0, 1, 2, 4, 5, 3)
+    padded = functional.pad(torch.zeros(shape, dtype=dtype), _BORDER)
+    return padded[:, 1:-1, 1:-1], _windows(padded, size)
 
 
 def _folded(x: Tensor, kernel: Tensor) -> Tensor:
@@ -137,7 +154,7 @@ class Batched:
     @staticmethod
     def convolution(x: Tensor, kernel: Tensor) -> Tensor:
         """3x3, stride 2, padding 1: the unfolded input times the kernel."""
-        padded = functional.pad(x.permute(0, 1, 3, 4, 2), (0, 0, 1, 1, 1, 1))
+        padded = functional.pad(x.permute(0, 1, 3, 4, 2), _BORDER)
         patches = padded.unfold(2, 3, 2).unfold(3, 3, 2).permute(0, 1, 2, 3, 5, 6, 4)  # M, B, h, w, 3, 3, C
         products = patches.reshape(len(x), -1, kernel[0, 0].numel()) @ kernel.flatten(2).transpose(1, 2)
         return products.view(*patches.shape[:4], -1).permute(0, 1, 4, 2, 3)

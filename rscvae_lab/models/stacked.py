@@ -85,7 +85,7 @@ class StackedVAE:
     def gradient(self, loss: Tensor, weight: float = 1.0) -> Tensor:
         """d (weight sum of loss) / d flat, (M, P), for losses that follow from the last `forward`.
 
-        The next call overwrites what is returned.
+        The next call overwrites what is returned. On a GPU this is a copy for each piece of a row; not measured there.
         """
         leaves = [leaf for network in self._networks for leaf in network.leaves.values()]
         torch._foreach_copy_(self._places, torch.autograd.grad(loss, leaves, torch.full_like(loss, weight)))
@@ -102,8 +102,9 @@ class _Network:
         names = [f"{name}.{kind}" for name, _ in _norms(stack.architecture) for kind in ("mean", "var")]
         sizes = [tensor.numel() for tensor in _statistics(stack.architecture)]
         self.statistics = dict(zip(names, stack.stats[row].split(sizes, -1)))
-        self.layers = {part: [self._function(layer, f"{part}.{index}") for index, layer in enumerate(layers)]
-                       for part, layers in stack.architecture.named_children() if isinstance(layers, nn.Sequential)}
+        self.layers = {part: [self._function(layer, f"{part}.{index}")
+                              for index, layer in enumerate(getattr(stack.architecture, part))]
+                       for part in ("encoder", "decoder")}
 
     def forward(self, x: Tensor, noise: Tensor, recode: bool, first: float | Tensor, again: float | Tensor) -> Coding:
         """`first` and `again` are the momenta of the two encodings; decoding goes with the first."""
@@ -165,7 +166,7 @@ def _leaves(stack: StackedVAE, row: int | slice) -> dict[str, Tensor]:
 
 
 def _cut(rows: Tensor, model: VAE) -> dict[str, Tensor]:
-    """Views of what lies in a row of `flat`, in several, or in as much of them as there is, by name."""
+    """Views of what lies in a row of `flat`, or in several, by name. Rows of the working copy end with the matrices."""
     pieces = _pieces(model)
     ends = list(accumulate(shape.numel() for shape in pieces.values()))
     return {name: rows[..., end - shape.numel() : end].view(*rows.shape[:-1], *shape)
