@@ -12,7 +12,7 @@ from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.datasets.one_class import OneClassSplit, fresh_anomalies
 from rscvae_lab.datasets.poses import POSE_SIDE, posed
 from rscvae_lab.datasets.shifts import apply_operations
-from rscvae_lab.epochs import Batch, draw_epochs, steps_per_epoch
+from rscvae_lab.epochs import Batch, draw_epochs
 from rscvae_lab.models.solo import SoloVAE
 from rscvae_lab.models.stacked import StackedVAE
 from rscvae_lab.models.vae import VAE
@@ -45,8 +45,6 @@ class Engine:
                                          for column in zip(*map(losses.Weights.of, configs))))
         self._shifting = any(config.mode == "d" and config.dataset not in PICTURE_SETS for config in configs)
         self._recode = self._recoding() if any(config.mode != "vae" for config in configs) else False
-        n_steps = max(steps_per_epoch(n, config.batch_size) for config, n in zip(configs, self.sizes))
-        self._log = torch.zeros(n_steps, len(configs), configs[0].batch_size, 6, device=device)  # what steps returned
         self._step: Callable[[Batch], Tensor] | None = None
 
     @property
@@ -68,11 +66,12 @@ class Engine:
         """
         self._draw_anomalies(epoch)
         drawn = draw_epochs(self.configs, epoch, self.sizes)
+        log = drawn.noise.new_empty(*drawn.order.shape, 6)
         for i, parts in enumerate(zip(*drawn)):
             batch = Batch(*parts)
             self._step = self._step or self._make_step(batch)
-            self._log[i] = self._step(batch)
-        return _sums(self._log, drawn.active).tolist()
+            log[i] = self._step(batch)
+        return _sums(log, drawn.active).tolist()
 
     def _draw_anomalies(self, epoch: int) -> None:
         """Puts others in the anomalies' places, for models that meet fresh ones every epoch."""

@@ -116,7 +116,7 @@ def _keep_freed_memory() -> None:
     system, and fetch them again page by page, 500 of them a step: up to a tenth of the time."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)  # more than a step of a wide network frees at once
+        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # what is larger comes from the system, and goes back at once
 
 

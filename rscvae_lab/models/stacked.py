@@ -127,7 +127,7 @@ class _Network:
         return x
 
     def _function(self, layer: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
-        """What a layer does, found once: to ask in every step what it is would take as long as many a layer."""
+        """What a layer does, found once and not in every step."""
         match layer:
             case nn.Conv2d():
                 return partial(self.kernels.convolution, kernel=self.leaves[f"{name}.weight"])
