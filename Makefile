@@ -11,9 +11,6 @@ V := .venv
 BIN := $(V)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-# OpenMP's idle threads spin before they sleep. By default so long that two trainings on two cores slow each other down
-# tenfold; not at all (OMP_WAIT_POLICY=passive), and a single one runs at a third of its speed.
-export GOMP_SPINCOUNT := 10000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help run setup test lab notebooks results data bench clean

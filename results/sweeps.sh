@@ -63,7 +63,7 @@ for latent in 16 32; do search vae,o --set latent=$latent; done
 for rate in 0.003 0.01; do search o --set learning_rate=$rate; done
 for js in moment_matched geometric jeffreys hellinger; do search o --set js=$js; done
 search o --set recode_statistics=first
-for gradient in fixed_picture fixed_target; do search o --set recode_gradient=$gradient; done
+for gradient in fixed_image fixed_target; do search o --set recode_gradient=$gradient; done
 search vae,o,d,e $chosen
 search o --set widths=wide --set latent=16
 search o --scale paper --epochs 50

@@ -1,9 +1,31 @@
-"""RSC-VAE (arXiv 2305.04275) as a laboratory: models, losses, trainers and the notebooks' instruments.
+"""RSC-VAE (arXiv 2305.04275) as a laboratory: the model, its losses, its training, and a course.
 
-The paper's route through the package: `datasets.one_class` (Sec. 4.1) -> `models.vae` (Sec. 3.1) -> `losses`
-(Eqs. 4-14) -> `scoring` (Eqs. 15-17), tied together by `trainers`.
+The paper's route through the package: `datasets.one_class` (Sec. 4.1) -> `models.vae` (Sec. 3.1)
+-> `losses` (Eqs. 4-14) -> `trainers` (the loop) -> `scoring` (Eqs. 15-17).
+
+    from rscvae_lab import Config, train
+    run = train(Config(dataset="digits", category="8", mode="o"), "runs/x")
 """
 
-__version__ = "0.1.0"
+import os
+from importlib import import_module
+from typing import Any
+
+# OpenMP's idle threads spin before they sleep. With libgomp's default two trainings on two cores
+# slow each other down several times; it is read once, when torch is loaded (see `make bench`).
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+__version__ = "0.2.0"
 
 NORMAL, NOVEL = 0, 1  # labels everywhere; a higher novelty score always means more novel
+
+_HOMES = {"Config": "config", "VAE": "models.vae", "train": "trainers", "Run": "runs"}
+__all__ = ["NORMAL", "NOVEL", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names come from their modules on first use, so that `import rscvae_lab` loads no
+    torch."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,10 +8,8 @@ which is also the score we write down and threshold.
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.errors import InputError
@@ -112,16 +110,3 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     if broken:
         raise InputError(f"AUROC needs finite scores, found {broken} NaN or infinite of {len(scores)}")
     return float(roc_auc_score(labels == NOVEL, scores))
-
-
-def rank_auroc(novel: Tensor, scores: Tensor) -> Tensor:
-    """The same area on the device the scores are on: the mean share of normal scores below a novel one, ties half.
-
-    Args:
-        novel: bool (N,), with True and False among it.
-        scores: (N,); NaN where one of them is not finite.
-    """
-    normal = scores[~novel].sort().values
-    below = [torch.searchsorted(normal, scores[novel], side=side) for side in ("left", "right")]
-    area = (below[0] + below[1]).double().mean() / (2 * len(normal))
-    return torch.where(torch.isfinite(scores).all(), area, torch.nan)

@@ -23,13 +23,12 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from rscvae_lab.categories import PICTURE_SETS, category_list
-from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab.config import PICTURE_SETS, Config, category_list
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import csv_path, make_folder, sweep_parts, write_whole
-from rscvae_lab.runs import METRICS, Run
-from rscvae_lab.tables import Table, Unit
-from rscvae_lab.trainers import train, train_stack
+from rscvae_lab.runs.run import METRICS, Run
+from rscvae_lab.runs.table import Table, Unit
+from rscvae_lab.storage.files import csv_path, make_folder, remove_stale_parts, write_whole
+from rscvae_lab.trainers import train, train_ensemble
 
 STACK = 40  # models side by side on a GPU: the ten classes of a data set in four modes
 _ATTEMPTS = 3  # at what makes its process die, for want of memory most likely
@@ -81,11 +80,16 @@ def _listed(text: str) -> list[str]:
 
 
 def _stacked(configs: list[Config], stack: int) -> list[Unit]:
-    deep = [config for config in configs if config.mode in VAE_MODES and config.network == "plain"
-            and config.dataset not in PICTURE_SETS]  # too large to stand side by side, some grey and some in colour
-    units = [tuple(replace(config, stack=len(unit)) for config in unit)
-             for unit in (deep[i : i + stack] for i in range(0, len(deep), stack))]
-    return [(config,) for config in configs if config not in deep] + units
+    """Units of at most so many models that can train in one ensemble; the others are alone."""
+    small = [config for config in configs if config.method.is_vae
+             and config.network == "plain" and config.dataset not in PICTURE_SETS]
+    units: list[Unit] = [(config,) for config in configs if config not in small]
+    for recodes in (True, False):
+        alike = [config for config in small if config.method.recodes == recodes]
+        for start in range(0, len(alike), stack):
+            unit = alike[start : start + stack]
+            units.append(tuple(replace(config, stack=len(unit)) for config in unit))
+    return units
 
 
 def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", scheduler: str | None = None,
@@ -114,7 +118,7 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky", sche
     runs = make_folder(out.with_suffix(".runs"))
     try:
         with FileLock(runs / ".lock", timeout=0):
-            sweep_parts(out.parent)
+            remove_stale_parts(out.parent)
             return _drive(Table(out, units), runs, backend, scheduler, jobs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be the only one") from None
@@ -147,7 +151,7 @@ def _train_unit(unit: Unit, runs: Path, progress: bool | None = False) -> Outcom
         if len(unit) == 1:
             done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True)]
         else:
-            done = train_stack(unit, folders, progress=progress, wait=True)
+            done = train_ensemble(unit, folders, progress=progress, wait=True)
     except Exception as error:  # whatever it is, the other runs go on
         what = f"{unit[0].dataset} {unit[0].category}, {unit[0].mode}, seed {unit[0].seed}"
         return Outcome(unit, [], f"{what}: {' '.join(str(error).split()) or type(error).__name__}")

@@ -1,216 +1,276 @@
-"""Training: one path for the modes vae, o, d and e, for one model (M = 1) or many side by side."""
+"""The training loop, and `train`, which leaves a finished run on disk.
+
+`train_step` is the whole of RSC-VAE's training, for one model or an ensemble of many; the rest of
+this file says with what it is called and what becomes of its results.
+"""
 
 import ctypes
-import math
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from rscvae_lab import runs
-from rscvae_lab.baselines.fitting import showing
-from rscvae_lab.checkpoints import load_tensors, save_tensors, save_weights
-from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab import losses
+from rscvae_lab.baselines.fitting import show_progress
+from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.engine import Engine
-from rscvae_lab.epochs import learning_rate, steps_per_epoch
+from rscvae_lab.engine.batches import Batch, Batches
+from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked, optimizer_tensors
+from rscvae_lab.engine.recorded import recorded
+from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.errors import InputError, TrainingStopped
-from rscvae_lab.evaluation import aurocs_of
-from rscvae_lab.files import runs_root
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs import folder as folders
+from rscvae_lab.runs.journal import Journal
+from rscvae_lab.runs.run import Run
+from rscvae_lab.storage.files import runs_root
+from rscvae_lab.storage.tensors import save_weights
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # at most this much training, and the epoch in hand, is lost to a kill
+SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # of training that a kill may cost, and the epoch in hand
+PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p",
+             "shifts", "anomaly_base", "anomaly_draw", "lambda_consist", "beta",
+             "consist_on_anomaly")  # in which the models of an ensemble may differ
 Watch = Callable[["Training"], bool]
-PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p", "shifts", "anomaly_base",
-             "anomaly_draw", "lambda_consist", "beta", "consist_on_anomaly")  # here the models of a stack may differ
+
+
+def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: Batch,
+               weights: losses.Weights, config: Config) -> Tensor:
+    """One step of Eqs. 6, 10, 12 or 14. Returns y, loss, recon, enc1, enc2, mut, (B, 6)."""
+    optimizer.param_groups[0]["lr"] = batch.rate
+    with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        coding = model(batch.x, batch.noise, config.method.recodes)
+    terms = losses.terms(batch.x, coding, config.js, config.recode_gradient == "fixed_target")
+    loss = losses.objective(terms, batch.y, weights)
+    optimizer.zero_grad()
+    loss.mean(-1).sum().backward()  # the batch's mean; of an ensemble the sum, for each is apart
+    optimizer.step()
+    measured = [torch.zeros_like(loss) if term is None else term for term in (loss, *terms)]
+    return torch.stack([batch.y.to(loss.dtype), *measured], -1).detach()
+
+
+def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Tensor:
+    """The sums of an epoch over normal and over anomalous images, (2, 6): how many they are, and
+    their loss, recon, enc1, enc2 and mut; of an ensemble (M, 2, 6)."""
+    rows, active = zip(*((step(batch), batch.active) for batch in batches))
+    measured = torch.stack(rows).double()  # T (M) B 6
+    y = measured[..., :1].clone()
+    measured[..., 0] = 1.0
+    if active[0] is not None:
+        measured *= torch.stack(active)[..., None, None]
+    return torch.stack([(part * measured).sum((0, -2)) for part in (1 - y, y)], -2)
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None) -> runs.Run:
+          wait: bool = False, watch: Watch | None = None) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
-        resume: go on with an unfinished run of the same config; begins where nothing was begun. A finished run of
-            the same config is returned as it is.
+        resume: go on with an unfinished run of the same config; begins where nothing was begun.
+            A finished run of the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
-        wait: where another process is training in the folder, for it to end; otherwise that is refused.
+        wait: where another process trains in the folder, wait for it instead of refusing.
         watch: called after every epoch; False ends the training there.
 
     Raises:
-        InputError: the folder holds another config's run, the data set is not there, training diverged.
+        InputError: the folder holds another config's run, the data set is not there, training
+            diverged.
         TrainingStopped: `watch` said so; the run can be resumed.
     """
-    finished = runs.find(out, config, resume)
+    finished = folders.find(out, config, resume)
     if finished:
         return finished
-    if config.mode not in VAE_MODES:
+    if not config.method.is_vae:
         return _fit_baseline(config, out, progress, wait)
-    return train_stack([config], [out], progress=progress, wait=wait, watch=watch)[0]
+    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch)[0]
 
 
-def train_stack(configs: Sequence[Config], outs: Sequence[str | Path], *, progress: bool | None = True,
-                wait: bool = False, watch: Watch | None = None) -> list[runs.Run]:
+def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
+                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None
+                   ) -> list[Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
-    A stack that was stopped goes on from the state in the first folder; finished runs in it stay as they are.
+    One that was stopped goes on from the state in the first folder; finished runs stay as they
+    are.
 
     Raises:
         InputError: configs that cannot share a network or a schedule, and whatever `train` refuses.
     """
-    _check_stack(configs)
+    _check_ensemble(configs)
     for config, out in zip(configs, outs):
-        runs.find(out, config, resume=True)  # refuses another config's run in any of the folders
+        folders.find(out, config, resume=True)  # refuses another config's run in any folder
     prepare(configs[0])
     splits = [load_split(config) for config in configs]
-    with runs.claim(outs[0], wait):
-        found = [runs.find(out, config, resume=True) for config, out in zip(configs, outs)]
+    with folders.claim(outs[0], wait):
+        found = [folders.find(out, config, resume=True) for config, out in zip(configs, outs)]
         if all(found):
             return found  # by the process that was waited for
-        folders = [runs.begin(out, config) for config, out in zip(configs, outs)]
-        training = Training(configs, folders, splits)
-        histories = training.run(progress, watch)
-        finished = [runs.finish(*parts) for parts in zip(folders, configs, splits, histories)]
-        training.state_path.unlink(missing_ok=True)
+        places = [folders.begin(out, config) for config, out in zip(configs, outs)]
+        training = Training(configs, places, splits)
+        training.run(progress, watch)
+        finished = [folders.finish(*parts)
+                    for parts in zip(places, configs, splits, training.histories)]
+        training.journal.discard()
     return finished
 
 
-def trained(config: Config, progress: bool | None = True) -> runs.Run:
+def trained(config: Config, progress: bool | None = True) -> Run:
     """The run of a config from the store that notebooks share, trained on first use."""
-    return train(config, runs_root() / "store" / config.config_hash, resume=True, progress=progress)
-
-
-def _check_stack(configs: Sequence[Config]) -> None:
-    for config in configs:
-        for name in vars(config).keys() - set(PER_MODEL):
-            expected, found = getattr(configs[0], name), getattr(config, name)
-            if found != expected:
-                raise InputError(f"models of one stack must agree in {name}: expected {expected!r}, found {found!r}")
-    if len(configs) > 1 and configs[0].network != "plain":
-        raise InputError(f"only plain networks can be stacked, found {len(configs)} of {configs[0].network}")
-    if len(configs) != configs[0].stack:
-        raise InputError(f"expected a stack of {configs[0].stack} models, found {len(configs)}")
+    return train(config, runs_root() / "store" / config.config_hash, resume=True,
+                 progress=progress)
 
 
 def prepare(config: Config) -> None:
-    """Sets torch to what the config says and to repeatable kernels, and this process to keep the memory it frees.
+    """Sets torch to what the config says and to repeatable kernels.
 
     Raises InputError for a GPU that is not there.
     """
-    torch.set_num_threads(config.threads)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # NVIDIA's condition for repeatable products
+    torch.set_num_threads(config.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable products
     torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = config.precision == "tf32"
+    tf32 = config.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep the few MB that every step frees. By luck of what lies behind them it would give them back to the
-    system, and fetch them again page by page, 500 of them a step: up to a tenth of the time."""
+    """Has glibc keep the few MB that every step frees: giving them back to the system and getting
+    them again costs up to 500 page faults a step, a tenth of the time."""
     if platform.libc_ver()[0] == "glibc":
+        m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_TRIM_THRESHOLD, 128 * 2**20)
-        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # what is larger comes from the system, and goes back at once
+        libc.mallopt(m_trim_threshold, 128 * 2**20)
+        libc.mallopt(m_mmap_threshold, 32 * 2**20)  # larger blocks still go back at once
 
 
 class Training:
-    """A stack on its way: epochs, evaluations, the histories so far, and the state that survives a kill."""
+    """M trainings on their way: models, optimizer, batches, and the journal of what they did.
 
-    def __init__(self, configs: Sequence[Config], folders: Sequence[Path], splits: Sequence[OneClassSplit]):
-        self.configs, self.folders, self.splits, self.config = configs, folders, splits, configs[0]
-        self.engine = Engine(configs, splits)
-        self.histories: list[list[dict[str, Any]]] = [[] for _ in configs]
-        self.state_path = folders[0] / runs.STATE
-        if self.state_path.is_file():
-            self._restore()
+    A GPU always trains an ensemble, of one model too, for its recorded step.
+    """
 
-    def run(self, progress: bool | None = None, watch: Watch | None = None) -> list[list[dict[str, Any]]]:
-        """Trains the epochs that are left; returns the rows of history.csv of each model's whole run."""
-        done, saved = len(self.histories[0]), time.monotonic()
+    def __init__(self, configs: Sequence[Config], places: Sequence[Path],
+                 splits: Sequence[OneClassSplit]):
+        self.configs, self.splits, self.config = configs, splits, configs[0]
+        on_gpu = self.config.device == "cuda"
+        self.is_ensemble = on_gpu or len(configs) > 1
+        models = [VAE.from_config(config).to(self.config.device) for config in configs]
+        if self.is_ensemble:
+            self.model = Ensemble(models)
+            self.optimizer = EnsembleAdam(self.model.parameters())
+        else:
+            self.model = models[0].to(memory_format=torch.channels_last)
+            self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
+        self.batches = Batches(configs, splits, self.is_ensemble)
+        self.weights = losses.Weights.of(self.config)
+        if self.is_ensemble:
+            columns = zip(*map(losses.Weights.of, configs))
+            self.weights = losses.Weights(*(torch.tensor(column, device=self.config.device)[:, None]
+                                            for column in columns))
+        self.step: Callable[[Batch], Tensor] | None = None
+        self.journal = Journal(configs, places, self.batches.steps)
+        self.journal.restore(self.model, self.optimizer)
+
+    @property
+    def histories(self) -> list[list[dict[str, Any]]]:
+        """The rows of each model's history.csv so far."""
+        return self.journal.histories
+
+    def run(self, progress: bool | None = None, watch: Watch | None = None) -> None:
+        """Trains the epochs that are left."""
+        done, saved, epochs = self.journal.epochs, time.monotonic(), self.config.epochs
         with self._bar(done, progress) as bar:
-            for epoch in range(done + 1, self.config.epochs + 1):
-                self._one_epoch(epoch)
+            for epoch in range(done + 1, epochs + 1):
+                self.run_epoch(epoch)
                 stopped = watch is not None and not watch(self)
                 if stopped or time.monotonic() - saved > SAVE_SECONDS[self.config.device]:
-                    self._save()
+                    self.journal.save(self.model, self.optimizer)
                     saved = time.monotonic()
-                if stopped and epoch < self.config.epochs:
-                    raise TrainingStopped(f"stopped after epoch {epoch} of {self.config.epochs}; the run can go on")
-                bar.set_postfix(loss=f"{self.histories[0][-1]['loss']:.1f}", refresh=False)
+                if stopped and epoch < epochs:
+                    raise TrainingStopped(
+                        f"stopped after epoch {epoch} of {epochs}; the run can go on")
+                bar.set_postfix(loss=f"{self.journal.last_loss:.1f}", refresh=False)
                 bar.update()
-        return self.histories
+
+    def run_epoch(self, epoch: int) -> None:
+        """Trains an epoch, evaluates where that is due, and enters both into the journal."""
+        start = time.perf_counter()
+        sums = train_epoch(self.step_on, self.batches.epoch(epoch)).view(len(self.configs), 2, 6)
+        sums, seconds = sums.tolist(), (time.perf_counter() - start) / len(self.configs)
+        due = (epoch % self.config.evaluate_every == 0
+               or epoch in (self.config.result_epoch, self.config.epochs))
+        models = self.models() if due else [None] * len(self.configs)
+        for i, (split, model) in enumerate(zip(self.splits, models)):
+            if due and self.config.recode_statistics != "training":
+                set_statistics(model, split.train, self.config.recode_statistics == "both")
+            self.journal.enter(i, epoch, sums[i], seconds, split, model)
+            if epoch == self.config.result_epoch:
+                self.journal.save_result(i, model)
+
+    def models(self) -> list[VAE]:
+        """The models as they are now; of an ensemble, copies."""
+        return self.model.split() if self.is_ensemble else [self.model]
+
+    def step_on(self, batch: Batch) -> Tensor:
+        """Trains on one batch; returns what `train_step` does."""
+        if self.step is None:
+            self.step = self._make_step(batch)
+        return self.step(batch)
+
+    def _make_step(self, first: Batch) -> Callable[[Batch], Tensor]:
+        def step(batch: Batch) -> Tensor:
+            return train_step(self.model, self.optimizer, batch, self.weights, self.config)
+
+        if len(set(self.batches.steps)) > 1:
+            step = masked(step, self._state)
+        return recorded(step, first, self._state) if self.config.device == "cuda" else step
+
+    def _state(self) -> list[Tensor]:
+        """All that a step changes."""
+        return [*self.model.state_dict().values(), *optimizer_tensors(self.optimizer).values()]
 
     def _bar(self, done: int, progress: bool | None) -> tqdm:
         first, more = self.config, len(self.configs) - 1
-        name = f"{first.dataset} {first.category}, {first.mode}" + (f" and {more} more" if more else "")
+        name = f"{first.dataset} {first.category}, {first.mode}" + f" and {more} more" * (more > 0)
         return tqdm(total=first.epochs, initial=done, unit="epoch", leave=False, desc=name,
                     disable=None if progress is None else not progress)
 
-    def _one_epoch(self, epoch: int) -> None:
-        start = time.perf_counter()
-        sums = self.engine.run_epoch(epoch)
-        seconds = (time.perf_counter() - start) / len(self.configs)  # each model's share
-        due = epoch % self.config.evaluate_every == 0 or epoch in (self.config.result_epoch, self.config.epochs)
-        models = self.engine.stack.unstack() if due else [None] * len(self.configs)
-        for i, model in enumerate(models):
-            row = self._means(i, epoch, sums[i]) | {"seconds": seconds}
-            if due:
-                row |= aurocs_of(model, self.splits[i], self.config.js)
-            if epoch == self.config.result_epoch and not (self.folders[i] / runs.METRICS).is_file():
-                save_weights(self.folders[i] / runs.WEIGHTS, model)
-            self.histories[i].append(row)
 
-    def _means(self, i: int, epoch: int, sums: list[list[float]]) -> dict[str, float | None]:
-        """An epoch's means: `loss` over all images, the terms over normal ones, `anomalous` over the others."""
-        config, own = self.configs[i], steps_per_epoch(self.engine.sizes[i], self.config.batch_size)
-        (n_normal, loss, recon, enc1, enc2, mut), (n_anomalous, anomalous, *_) = sums
-        loss += anomalous
-        if not math.isfinite(loss):
-            raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of {config.dataset} "
-                             f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "
-                             f"{config.learning_rate:g} in another folder")
-        over_normal = {"recon": recon, "enc1": enc1, "enc2": enc2, "mut": mut, "consist": enc2 + mut}
-        measured = ("recon", "enc1") if config.mode == "vae" else tuple(over_normal)
-        row = {name: total / n_normal if n_normal and name in measured else None for name, total in over_normal.items()}
-        rate = learning_rate(config, epoch - 1 + (own - 1) / own)
-        return {"epoch": epoch, "loss": loss / (n_normal + n_anomalous), **row,
-                "anomalous": anomalous / n_anomalous if n_anomalous else None, "learning_rate": rate}
-
-    def _save(self) -> None:
-        note = {"configs": [config.config_hash for config in self.configs], "histories": self.histories}
-        save_tensors(self.state_path, self.engine.state, note)
-
-    def _restore(self) -> None:
-        tensors, note = load_tensors(self.state_path)
-        state, hashes = self.engine.state, [config.config_hash for config in self.configs]
-        if len(hashes) > 1 and note.get("configs") != hashes:
-            return  # of a stack of another plan that began with the same model
-        if note.get("configs") != hashes or {n: t.shape for n, t in tensors.items()} != {
-                n: t.shape for n, t in state.items()}:
-            raise InputError(f"expected the state of run {hashes[0]} in {self.state_path}, found another training's")
-        for name, tensor in state.items():
-            tensor.copy_(tensors[name])
-        self.histories = note["histories"]
+def _check_ensemble(configs: Sequence[Config]) -> None:
+    first, n = configs[0], len(configs)
+    for config in configs:
+        for name in vars(config).keys() - set(PER_MODEL):
+            expected, found = getattr(first, name), getattr(config, name)
+            if found != expected:
+                raise InputError(f"models of one ensemble must agree in {name}: expected "
+                                 f"{expected!r}, found {found!r}")
+    if len({config.method.recodes for config in configs}) > 1:
+        raise InputError("models of one ensemble must agree in whether they recode: expected mode "
+                         "vae apart from the others, found both")
+    if n != first.stack:
+        raise InputError(f"expected an ensemble of {first.stack} models, found {n}")
 
 
-def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> runs.Run:
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
-    split, model = load_split(config), runs.new_model(config)  # a method may refuse the config: before anything is left
-    with runs.claim(out, wait):
-        finished = runs.find(out, config, resume=True)  # by the process that was waited for
+    split = load_split(config)
+    model = config.method.model_class()(config)  # may refuse, before anything is left
+    with folders.claim(out, wait):
+        finished = folders.find(out, config, resume=True)  # by the process that was waited for
         if finished:
             return finished
-        folder, start = runs.begin(out, config), time.perf_counter()
-        with showing(progress):
+        place, start = folders.begin(out, config), time.perf_counter()
+        with show_progress(progress):
             model.fit(split.train)
-        save_weights(folder / runs.WEIGHTS, model)
+        save_weights(place / folders.WEIGHTS, model)
         history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
-        return runs.finish(folder, config, split, history, time.perf_counter() - start)
+        return folders.finish(place, config, split, history, time.perf_counter() - start)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rscvae_lab.__main__ import main
+from rscvae_lab.cli import main
 from rscvae_lab.config import Config
-from rscvae_lab.files import project_root
+from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
 REAL_DATA = Path(os.environ.get("RSCVAE_DATA") or project_root() / "data")

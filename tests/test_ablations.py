@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import TrainingStopped
-from rscvae_lab.evaluation import measure
-from rscvae_lab.surveys import Survey
+from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.trainers import train
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from rscvae_lab import runs
 from rscvae_lab.errors import TrainingStopped
-from rscvae_lab.files import project_root
+from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-
 SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
 CELLS = ["""\
 from rscvae_lab import widgets
-from rscvae_lab.atlas import Atlas
+from rscvae_lab.analysis.atlas import Atlas
 from rscvae_lab.config import Config
-from rscvae_lab.surveys import Survey
+from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.trainers import trained
 surveys = {mode: Survey.of(trained(Config(mode=mode, epochs=2))) for mode in ("vae", "o")}
 widgets.rotation_explorer(surveys["o"])""", """\
@@ -40,7 +40,7 @@ import numpy as np
 explorer = widgets.DeviationExplorer({mode: Atlas.of(survey, 40) for mode, survey in surveys.items()})
 np.save("places.npy", explorer._places)
 explorer""", """\
-from rscvae_lab.inspections import Inspection
+from rscvae_lab.analysis.inspections import Inspection
 plates = Config(dataset="synthetic", category="plate", image_size=32, epochs=1, mode="o")
 widgets.PartInspector(Inspection.of(trained(plates)))""", """\
 widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")"""]

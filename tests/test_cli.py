@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from rscvae_lab.__main__ import main
+from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_parts
 from rscvae_lab.runs import Run, finished

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from rscvae_lab.__main__ import main
+from rscvae_lab.cli import main
 from rscvae_lab.config import WIDTHS, Config
+from rscvae_lab.config.text import command_of, parse_settings
 from rscvae_lab.errors import InputError
-from rscvae_lab.settings import command_of, parse_settings
 
 
 def test_json_round_trip_and_hash():

@@ -12,11 +12,15 @@ import torch
 
 from rscvae_lab import datasets
 from rscvae_lab._torchvision import torchvision
-from rscvae_lab.categories import CATEGORIES, category_list, category_slug, class_index
-from rscvae_lab.config import Config
+from rscvae_lab.config import CATEGORIES, Config, category_list, category_slug, class_index
 from rscvae_lab.datasets import load_split, mnist
 from rscvae_lab.datasets.images import as_network_input, resize
-from rscvae_lab.datasets.one_class import LabelledImages, anomalies_per_class, fresh_anomalies, one_class_split
+from rscvae_lab.datasets.one_class import (
+    LabelledImages,
+    anomalies_per_class,
+    fresh_anomalies,
+    one_class_split,
+)
 from rscvae_lab.errors import InputError
 
 

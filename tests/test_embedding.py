@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rscvae_lab.embedding import CodeMap, silhouette
+from rscvae_lab.analysis.embedding import CodeMap, silhouette
 from rscvae_lab.errors import InputError
 
 

@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root, make_folder, project_root, runs_root, sweep_parts, write_whole
+from rscvae_lab.storage.files import (
+    data_root,
+    make_folder,
+    project_root,
+    runs_root,
+    remove_stale_parts,
+    write_whole,
+)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -28,7 +35,7 @@ def test_only_the_parts_of_dead_processes_are_swept(tmp_path):
     dead.wait()
     for name in (f".a.csv.{dead.pid}.part", f".a.csv.{os.getpid()}.part", ".somebodys.part", "kept.csv"):
         (tmp_path / name).touch()
-    sweep_parts(tmp_path)
+    remove_stale_parts(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {f".a.csv.{os.getpid()}.part", ".somebodys.part", "kept.csv"}
 
 

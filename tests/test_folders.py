@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from rscvae_lab.__main__ import main
-from rscvae_lab.categories import CATEGORIES
+from rscvae_lab.cli import main
+from rscvae_lab.config import CATEGORIES
 from rscvae_lab.datasets import load_split, synthetic
-from rscvae_lab.datasets.pictures import read_picture
+from rscvae_lab.datasets.image_files import read_picture
 from rscvae_lab.runs import Run
 
 MODES = ("RGB", "L", "CMYK", "P", "1")

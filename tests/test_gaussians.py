@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from rscvae_lab import gaussians as g
-from rscvae_lab.gaussians import DIVERGENCES
+from rscvae_lab import divergences as g
+from rscvae_lab.divergences import DIVERGENCES
 
 
 def scalar(mu: float, variance: float):

@@ -7,12 +7,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from rscvae_lab import trainers
+from rscvae_lab.analysis.inspections import Inspection
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split, synthetic
 from rscvae_lab.datasets.industrial import kinds_of, parts_of
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
-from rscvae_lab.inspections import Inspection
 from rscvae_lab.runs import Run
 from rscvae_lab.trainers import train
 

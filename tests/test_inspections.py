@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from rscvae_lab import NORMAL, NOVEL, part_panels, widgets
+from rscvae_lab import NORMAL, NOVEL, figures, widgets
+from rscvae_lab.analysis.inspections import Inspection
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import synthetic
 from rscvae_lab.errors import InputError
-from rscvae_lab.inspections import Inspection
 from rscvae_lab.trainers import train
 
 
@@ -120,6 +120,6 @@ def test_the_inspector_pages_within_a_kind(inspection):
 def test_a_figure_shows_parts_with_and_without_masks(inspection):
     part = inspection.look(7)
     shown = (part.picture.numpy(), part.x_hat.numpy(), part.error.numpy())
-    figure = part_panels.part_rows({"a": (*shown, part.mask.numpy()), "b": (*shown, None)}, 0.5)
+    figure = figures.part_rows({"a": (*shown, part.mask.numpy()), "b": (*shown, None)}, 0.5)
     outlined, plain = (len(axis.collections) for axis in (figure.axes[0], figure.axes[1]))
     assert (outlined, plain) == (1, 0)

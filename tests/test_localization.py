@@ -6,11 +6,11 @@ import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
-from rscvae_lab import localization
+from rscvae_lab.analysis import localization
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
-from rscvae_lab.evaluation import code
 from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import code
 
 
 def test_a_map_is_the_smoothed_difference(generator):

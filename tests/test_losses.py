@@ -7,7 +7,8 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from rscvae_lab import losses
-from rscvae_lab.config import VAE_MODES, Config
+from rscvae_lab.config import Config
+from rscvae_lab.methods import MODES
 from rscvae_lab.models.vae import Coding
 
 X = torch.zeros(2, 1, 2, 2)
@@ -78,7 +79,7 @@ def test_without_consistency_on_anomalies_only_enc1_is_left():
     torch.testing.assert_close(found, 2.0 * TERMS.enc1)
 
 
-@pytest.mark.parametrize("mode", VAE_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_each_image_contributes_on_its_own(mode, generator):
     """No term may be averaged or summed over the batch: permuting images permutes the contributions."""
     columns = torch.rand(4, 6, generator=generator)

@@ -10,7 +10,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split, mvtec_ad, synthetic
 from rscvae_lab.datasets.mvtec_ad import category_folder, load, verify
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root, runs_root
+from rscvae_lab.storage.files import data_root, runs_root
 
 
 @pytest.fixture(autouse=True)

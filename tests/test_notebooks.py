@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rscvae_lab.__main__ import main
+from rscvae_lab.cli import main
 from rscvae_lab.errors import InputError
-from rscvae_lab.reruns import checked_parameters, clean, notebooks_folder, rerun
+from rscvae_lab.reproduction.reruns import checked_parameters, clean, notebooks_folder, rerun
 
 NOTEBOOKS = sorted(notebooks_folder().glob("*.ipynb"))
 SOLUTIONS = sorted(notebooks_folder().glob("solutions/*.ipynb"))

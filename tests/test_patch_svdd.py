@@ -6,7 +6,14 @@ from torch import nn
 
 from rscvae_lab.baselines import patch_svdd
 from rscvae_lab.baselines.fitting import seeded
-from rscvae_lab.baselines.patch_svdd import DIRECTIONS, PatchSVDD, crops, draw_pairs, nearest, spread
+from rscvae_lab.baselines.patch_svdd import (
+    DIRECTIONS,
+    PatchSVDD,
+    crops,
+    draw_pairs,
+    nearest,
+    spread,
+)
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.trainers import train

@@ -4,12 +4,11 @@ import pytest
 import torch
 from scipy.ndimage import rotate
 
-from rscvae_lab.categories import CATEGORIES
-from rscvae_lab.config import Config
+from rscvae_lab.config import CATEGORIES, Config
+from rscvae_lab.datasets.augmentation import SQUARE_SIDE, draw_poses, flips, augmented
 from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.datasets.poses import POSE_SIDE, draw_poses, flips, posed
-from rscvae_lab.engine import Engine
-from rscvae_lab.epochs import draw_epoch
+from rscvae_lab.engine.draws import draw_epoch
+from rscvae_lab.engine.batches import Batches
 
 N = 20_000
 ACROSS, DOWN, DEGREES, TOP, LEFT, SIDE = range(6)
@@ -36,7 +35,7 @@ def x(generator):
 
 def test_labelled_sets_have_no_pose():
     assert drawn_for(Config(mode="d"), 5).shape == (5, 0)
-    assert draw_epoch(Config(mode="d"), 1, 40, 2).pose.shape == (2, 32, 0)
+    assert draw_epoch(Config(mode="d"), 1, 40).pose.shape == (2, 32, 0)
 
 
 def test_which_objects_may_be_flipped():
@@ -99,7 +98,7 @@ def test_without_augmentation_mode_d_still_cuts():
 
 
 def test_epochs_draw_poses_anew_and_repeatably():
-    one, again, other = (draw_epoch(plate(mode="d"), epoch, 20, 3) for epoch in (1, 1, 2))
+    one, again, other = (draw_epoch(plate(mode="d"), epoch, 20) for epoch in (1, 1, 2))
     assert one.pose.shape == (3, 8, 6)
     assert torch.equal(one.pose, again.pose)
     assert not torch.equal(one.pose, other.pose)
@@ -110,22 +109,22 @@ def test_epochs_draw_poses_anew_and_repeatably():
 def test_no_pose_changes_nothing(size, generator):
     """Up to a fortieth of a grey level, the rounding of places in float32."""
     x = torch.rand(1, 2, 3, size, size, generator=generator)
-    torch.testing.assert_close(posed(x, torch.zeros(1, 2, 6)), x, rtol=0, atol=1e-4)
+    torch.testing.assert_close(augmented(x, torch.zeros(1, 2, 6)), x, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("named", "axes"), [({"across": 1}, [-1]), ({"down": 1}, [-2]),
                                              ({"across": 1, "down": 1}, [-1, -2])])
 def test_flips_are_torchs(named, axes, x):
-    torch.testing.assert_close(posed(x, pose(**named)), x.flip(axes), rtol=0, atol=1e-5)
-    turned = posed(x, pose(degrees=4))
-    torch.testing.assert_close(posed(x, pose(degrees=4, **named)), turned.flip(axes), rtol=0, atol=1e-5)
+    torch.testing.assert_close(augmented(x, pose(**named)), x.flip(axes), rtol=0, atol=1e-5)
+    turned = augmented(x, pose(degrees=4))
+    torch.testing.assert_close(augmented(x, pose(degrees=4, **named)), turned.flip(axes), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("degrees", [-5, 3, 90])
 def test_turns_are_scipys(degrees, x):
     """Bilinear about the centre, anticlockwise, the nearest edge pixel where there is none; also in the corners."""
     expected = rotate(x.numpy(), degrees, axes=(-1, -2), reshape=False, order=1, mode="nearest")
-    torch.testing.assert_close(posed(x, pose(degrees=degrees)), torch.from_numpy(expected), rtol=0, atol=1e-4)
+    torch.testing.assert_close(augmented(x, pose(degrees=degrees)), torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
 def test_a_turned_ramp_is_the_ramp_of_the_turned_places():
@@ -134,19 +133,19 @@ def test_a_turned_ramp_is_the_ramp_of_the_turned_places():
     ramp, angle = place.expand(1, 1, 1, 64, 64), torch.tensor(0.05)
     expected = place * angle.cos() - place[:, None] * angle.sin()
     middle = slice(8, 56)
-    found = posed(ramp, pose(degrees=angle.rad2deg()))[0, 0, 0]
+    found = augmented(ramp, pose(degrees=angle.rad2deg()))[0, 0, 0]
     torch.testing.assert_close(found[middle, middle], expected[middle, middle], rtol=0, atol=1e-3)
 
 
 def test_turns_bring_in_no_new_grey_levels(x):
     flat = torch.full((1, 1, 1, 32, 32), 0.7)
-    torch.testing.assert_close(posed(flat, pose(degrees=5)), flat, rtol=0, atol=1e-6)
-    turned = posed(x, pose(degrees=-5))
+    torch.testing.assert_close(augmented(flat, pose(degrees=5)), flat, rtol=0, atol=1e-6)
+    turned = augmented(x, pose(degrees=-5))
     assert x.min() <= turned.min() <= turned.max() <= x.max() + 1e-6
 
 
 def test_a_cut_square_is_black_and_the_rest_untouched(x):
-    cut = posed(x + 0.1, pose(top=5, left=20, side=12))
+    cut = augmented(x + 0.1, pose(top=5, left=20, side=12))
     expected = (x + 0.1).clone()
     expected[..., 5:17, 20:32] = 0
     assert torch.equal(cut == 0, expected == 0)
@@ -154,7 +153,7 @@ def test_a_cut_square_is_black_and_the_rest_untouched(x):
 
 
 def test_a_square_is_cut_where_it_was_drawn_whatever_the_turn(x):
-    cut = posed(x + 0.1, pose(across=1, degrees=5, top=2, left=3, side=4))
+    cut = augmented(x + 0.1, pose(across=1, degrees=5, top=2, left=3, side=4))
     assert (cut == 0).sum() == 3 * 4 * 4
     assert not cut[..., 2:6, 3:7].any()
 
@@ -164,11 +163,11 @@ def test_poses_of_many_are_those_of_each(generator):
     x = torch.rand(2, 5, 3, 32, 32, generator=generator)
     poses = drawn_for(plate(mode="d", p=0.5, image_size=32), 10).view(2, 5, 6)
     assert poses[..., SIDE].any()
-    together = posed(x, poses)
+    together = augmented(x, poses)
     assert together.shape == x.shape
     for m in range(2):
         for b in range(5):
-            alone = posed(x[m : m + 1, b : b + 1], poses[m : m + 1, b : b + 1])
+            alone = augmented(x[m : m + 1, b : b + 1], poses[m : m + 1, b : b + 1])
             torch.testing.assert_close(together[m, b], alone[0, 0], rtol=0, atol=1e-6)
 
 
@@ -177,7 +176,9 @@ def test_cut_pictures_are_trained_on_as_anomalies(generator):
     none, label = images[:0], torch.zeros(0, dtype=torch.long)
     split = OneClassSplit(images, none, images[:2], none, none, none, label, label, label)
     config = plate(mode="d", p=0.4, image_size=32, network="plain")
-    (normal, cut), = Engine([config], [split]).run_epoch(1)
-    n_cut = int((draw_epoch(config, 1, 20, 3).pose[..., POSE_SIDE] > 0).sum())
-    assert (cut[0], normal[0]) == (n_cut, 24 - n_cut)
-    assert 0 < n_cut < 24
+    batches = list(Batches([config], [split]).epoch(1))
+    y = torch.cat([batch.y for batch in batches])
+    x = torch.cat([batch.x for batch in batches])
+    cut = draw_epoch(config, 1, 20).pose[..., SQUARE_SIDE].flatten() > 0
+    assert torch.equal(y, cut) and 0 < y.sum() < 24
+    assert torch.equal((x == 0).flatten(1).any(1), cut), "grey levels start at 1"

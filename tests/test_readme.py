@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rscvae_lab import readme
+from rscvae_lab.reproduction import readme
 
 
 @pytest.mark.parametrize("own, lines", [(0.975, 4), (np.nan, 3)])

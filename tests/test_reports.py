@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from rscvae_lab import paper, plots, reports
+from rscvae_lab import figures
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
+from rscvae_lab.reproduction import printed, reports
 from rscvae_lab.runs import ROW_NAMES
 
 
@@ -52,16 +53,16 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
 
 
 def test_printed_figures_are_found_by_slug():
-    assert paper.printed_auroc("mnist", "8") == {"ae": 0.821, "recode_vae": 0.957, "o": 0.941, "d": 0.942, "e": 0.998}
-    assert paper.printed_auroc("fashion_mnist", "t-shirt-top")["e"] == 0.957
-    assert paper.printed_auroc("fashion_mnist", "Ankle boot")["o"] == 0.980
-    assert paper.printed_s_a("fashion_mnist", "bag") == {"vae": 0.224, "o": 0.274}
-    assert paper.printed_auroc("digits", "8") == paper.printed_s_a("mnist", "8") == {}
+    assert printed.printed_auroc("mnist", "8") == {"ae": 0.821, "recode_vae": 0.957, "o": 0.941, "d": 0.942, "e": 0.998}
+    assert printed.printed_auroc("fashion_mnist", "t-shirt-top")["e"] == 0.957
+    assert printed.printed_auroc("fashion_mnist", "Ankle boot")["o"] == 0.980
+    assert printed.printed_s_a("fashion_mnist", "bag") == {"vae": 0.224, "o": 0.274}
+    assert printed.printed_auroc("digits", "8") == printed.printed_s_a("mnist", "8") == {}
 
 
 @pytest.mark.parametrize("name", ["table1_mnist", "table2_fmnist", "table3_mvtec", "table4_sa", "table5_ablation"])
 def test_every_printed_table_can_be_read(name):
-    table = paper.printed_table(name)
+    table = printed.printed_table(name)
     assert table.to_numpy(dtype=float).min() > 0.15
 
 
@@ -79,26 +80,26 @@ def test_figures_label_their_axes_and_keep_the_two_colours(frame):
                             "auroc_recon": [None, 0.8]})
     table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96],
                           "error": 0.02})
-    figures = {
-        "curves": plots.learning_curves({"vae": history, "o": history}),
-        "chart": plots.auroc_chart(table, {"e": 0.998}),
-        "scores": plots.score_panels(frame.label.to_numpy(), scores, 1.5, 0.8, "RSC-VAE_e"),
-        "consistency": plots.consistency({"vae": frame}, {"vae": 0.4}),
-        "embeddings": plots.embeddings({"vae": frame, "e": frame}),
-        "information": plots.information({"vae": frame}, {"vae": 4.0}),
+    drawn = {
+        "curves": figures.learning_curves({"vae": history, "o": history}),
+        "chart": figures.auroc_chart(table, {"e": 0.998}),
+        "scores": figures.score_panels(frame.label.to_numpy(), scores, 1.5, 0.8, "RSC-VAE_e"),
+        "consistency": figures.consistency({"vae": frame}, {"vae": 0.4}),
+        "embeddings": figures.embeddings({"vae": frame, "e": frame}),
+        "information": figures.information({"vae": frame}, {"vae": 4.0}),
     }
-    for name, figure in figures.items():
+    for name, figure in drawn.items():
         assert isinstance(figure, Figure), name
         assert all(axis.get_xlabel() for axis in figure.axes), f"an axis of {name} has no label"
         figure.canvas.draw()
-    histogram = figures["scores"].axes[0]
+    histogram = drawn["scores"].axes[0]
     colours = {patch.get_facecolor()[:3] for container in histogram.containers for patch in container}
     assert len(colours) == 2
 
 
 def test_the_floor_is_a_line_and_not_a_dot():
     table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92], "error": 0.01})
-    axis = plots.auroc_chart(table, {}).axes[0]
+    axis = figures.auroc_chart(table, {}).axes[0]
     dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
     assert [dot.get_xydata().tolist() for dot in dots] == [[[0.9, 0.0]]]
     assert any(set(line.get_xdata()) == {0.8} for line in axis.get_lines())
@@ -106,7 +107,7 @@ def test_the_floor_is_a_line_and_not_a_dot():
 
 def test_pictures_are_shown_as_they_are():
     images = np.stack([np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)])
-    figure = plots.picture_rows({"input": images[:, None], "output": images / 255}, columns=["a", "b"])
+    figure = figures.picture_rows({"input": images[:, None], "output": images / 255}, columns=["a", "b"])
     shown = [axis.images[0] for axis in figure.axes]
     assert [image.get_clim() for image in shown] == [(0, 255), (0, 255), (0, 1), (0, 1)]
     assert shown[1].get_array().max() == 255

@@ -8,9 +8,9 @@ from rscvae_lab import losses
 from rscvae_lab._torchvision import torchvision
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
-from rscvae_lab.evaluation import measure
 from rscvae_lab.models.resnet import decoder, encoder
 from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import measure
 
 
 def plate(**settings) -> Config:

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rscvae_lab import rival_panels
-from rscvae_lab.panels import png
-from rscvae_lab.plots import METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR
+from rscvae_lab import figures
+from rscvae_lab.figures import METHOD_NAMES, NORMAL_COLOUR, NOVEL_COLOUR, png
 
 GENERATOR = np.random.default_rng(0)
 
@@ -16,24 +15,24 @@ def some_ranking() -> pd.DataFrame:
     return pd.DataFrame(columns, index=["pca", "ae", "o"])
 
 
-def figures() -> dict:
+def examples() -> dict:
     pictures, masks = GENERATOR.random((3, 3, 64, 64)), GENERATOR.random((3, 64, 64)) > 0.9
     frame = pd.DataFrame(GENERATOR.random((20, 2)), columns=["ink (grey levels)", "error"])
     line = pd.Series([1.0, 0.5], pd.Index([1, 2], name="step"))
     lines = {"a": {"x": line}, "b": {"x": line, "y": line}}
-    return {"against": rival_panels.against(frame, np.arange(20) % 2, "a"),
-            "curves": rival_panels.curves(lines, ["loss", "AUROC"], log=["a"]),
-            "maps": rival_panels.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}, "abc"),
-            "ranking": rival_panels.ranking(some_ranking())}
+    return {"against": figures.against(frame, np.arange(20) % 2, "a"),
+            "curves": figures.curves(lines, ["loss", "AUROC"], log=["a"]),
+            "maps": figures.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}, "abc"),
+            "ranking": figures.ranking(some_ranking())}
 
 
 @pytest.mark.parametrize("name", ["against", "curves", "maps", "ranking"])
 def test_figures_can_be_drawn(name):
-    assert png(figures()[name]).startswith(b"\x89PNG")
+    assert png(examples()[name]).startswith(b"\x89PNG")
 
 
 def test_labels_stand_over_the_pictures_in_their_colours():
-    figure = rival_panels.picture_columns({"input": np.zeros((2, 8, 8)), "x_hat": np.ones((2, 8, 8))}, [0, 1], "two")
+    figure = figures.picture_columns({"input": np.zeros((2, 8, 8)), "x_hat": np.ones((2, 8, 8))}, [0, 1], "two")
     texts = {text.get_text(): text for text in figure.texts}
     assert {"input", "x_hat", "two"} <= set(texts)
     assert (texts["normal"].get_color(), texts["novel"].get_color()) == (NORMAL_COLOUR, NOVEL_COLOUR)
@@ -41,24 +40,24 @@ def test_labels_stand_over_the_pictures_in_their_colours():
 
 
 def test_the_ranking_has_the_best_on_top_and_the_floor_as_a_line():
-    left = rival_panels.ranking(some_ranking()).axes[0]
+    left = figures.ranking(some_ranking()).axes[0]
     assert [label.get_text() for label in left.get_yticklabels()] == [METHOD_NAMES[name] for name in ("ae", "pca", "o")]
     assert left.lines[0].get_xdata()[0] == 0.9
 
 
 def test_points_and_lines_of_a_label_have_its_colour():
     frame = pd.DataFrame({"ink": np.arange(4.0), "error": np.arange(4.0)})
-    novel, normal = rival_panels.against(frame, np.array([0, 0, 0, 1]), "").axes[0].lines
+    novel, normal = figures.against(frame, np.array([0, 0, 0, 1]), "").axes[0].lines
     assert (normal.get_color(), len(normal.get_xdata())) == (NORMAL_COLOUR, 3)
     assert (novel.get_color(), len(novel.get_xdata())) == (NOVEL_COLOUR, 1)
     values = pd.Series([1.0, 0.1], pd.Index([1, 2], name="step"))
-    left, right = rival_panels.curves({"a": {"novel": values, "other": values}, "b": {"x": values}}, "yz", ["a"]).axes
+    left, right = figures.curves({"a": {"novel": values, "other": values}, "b": {"x": values}}, "yz", ["a"]).axes
     assert left.lines[0].get_color() == NOVEL_COLOUR != left.lines[1].get_color()
     assert (left.get_yscale(), right.get_yscale()) == ("log", "linear")
 
 
 def test_maps_of_a_row_share_a_scale():
     maps = np.stack([np.full((8, 8), value) for value in (1.0, 3.0)])
-    figure = rival_panels.plate_maps(np.zeros((2, 8, 8)), np.ones((2, 8, 8), bool), {"x": maps, "y": 2 * maps}, "ab")
+    figure = figures.plate_maps(np.zeros((2, 8, 8)), np.ones((2, 8, 8), bool), {"x": maps, "y": 2 * maps}, "ab")
     scales = [{axis.images[-1].get_clim()[1] for axis in figure.axes[i:i + 2]} for i in (2, 4)]
     assert scales == [{3.0}, {6.0}]

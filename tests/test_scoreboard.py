@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rscvae_lab import charts, paper, scoreboard
+from rscvae_lab import figures
 from rscvae_lab.errors import InputError
+from rscvae_lab.reproduction import printed, scoreboard
 from rscvae_lab.runs import ROW_NAMES
 
 CLASSES = [str(i) for i in range(10)]
@@ -48,14 +49,14 @@ def test_beside_what_the_paper_prints_and_what_its_rows_give(table):
 def test_gaps_by_class(table):
     found = scoreboard.gaps(scoreboard.complete_seeds(table)).set_index(["method", "category"])
     assert tuple(found.loc[("o", "7"), ["ours", "low", "high", "printed"]]) == pytest.approx((0.985, 0.97, 1.0, 0.971))
-    figure = charts.gap_chart(found.reset_index(), scoreboard.by_class(table).pca, "MNIST")
+    figure = figures.gap_chart(found.reset_index(), scoreboard.by_class(table).pca, "MNIST")
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == CLASSES[::-1]
     assert axis.get_title() == "RSC-VAE_o"
 
 
 def test_the_scoreboard_at_a_glance(table):
-    (axis,) = charts.means_chart({"MNIST": scoreboard.scoreboard(table)}).axes
+    (axis,) = figures.means_chart({"MNIST": scoreboard.scoreboard(table)}).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["RSC-VAE_o"]
     assert [text.get_text() for text in axis.texts] == ["0.960"]
     floor, *_ = axis.get_lines()
@@ -65,7 +66,7 @@ def test_the_scoreboard_at_a_glance(table):
 def test_before_and_after():
     """One line a class, from the first method to the second; falling ones in another colour than rising ones."""
     frame = pd.DataFrame({"vae": [0.3, 0.2], "o": [0.2, 0.4]}, index=["bag", "coat"])
-    (axis,) = charts.before_after_chart({"S_a": frame}, "vae", "o").axes
+    (axis,) = figures.before_after_chart({"S_a": frame}, "vae", "o").axes
     lines, _ = axis.collections
     assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[0.2, 0.4], [0.3, 0.2]]
     assert lines.get_colors()[0].tolist() != lines.get_colors()[1].tolist()
@@ -73,7 +74,7 @@ def test_before_and_after():
 
 def test_supervision_counts_anomalies_on_a_log_axis():
     frame = pd.DataFrame({"n": [9, 54], "mean": [0.9, 0.95], "spread": [0.01, np.nan]})
-    (axis,) = charts.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
+    (axis,) = figures.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
     assert axis.get_xscale() == "log"
     assert [label.get_text() for label in axis.get_xticklabels()] == ["9", "54"]
 
@@ -84,7 +85,7 @@ def test_a_change_is_paired(table):
     found = scoreboard.changes(pd.concat([table, changed]), {"beta": 1.0, "p": None})
     assert list(found) == ["o: beta 10.0"]
     assert found["o: beta 10.0"].tolist() == pytest.approx([0.05] * 3)
-    assert len(charts.settings_chart(found).axes[0].patches) == 1
+    assert len(figures.settings_chart(found).axes[0].patches) == 1
 
 
 def test_wins_are_counted_and_tested(table):
@@ -120,22 +121,22 @@ def test_tables_that_are_none_are_refused(tmp_path):
         scoreboard.stored("x", tmp_path)
 
 
-@pytest.mark.parametrize(("dataset", "method", "printed", "recomputed"), [
+@pytest.mark.parametrize(("dataset", "method", "average", "recomputed"), [
     ("mnist", "ae", 0.928, 0.9267), ("fashion_mnist", "o", 0.921, 0.9221), ("fashion_mnist", "d", 0.922, 0.9217),
     ("mnist", "ocgan", 0.975, 0.9748), ("fashion_mnist", "dsebm", 0.866, 0.8659)])
-def test_printed_averages_are_not_always_the_means_of_their_rows(dataset, method, printed, recomputed):
-    assert paper.printed_average(dataset)[method] == printed
-    assert paper.printed_aurocs(dataset)[method].mean() == pytest.approx(recomputed)
+def test_printed_averages_are_not_always_the_means_of_their_rows(dataset, method, average, recomputed):
+    assert printed.printed_average(dataset)[method] == average
+    assert printed.printed_aurocs(dataset)[method].mean() == pytest.approx(recomputed)
 
 
 def test_table_5():
-    assert paper.printed_losses("fashion_mnist") == {"o": 0.922, "e, l_enc1": 0.944, "e": 0.953}
+    assert printed.printed_losses("fashion_mnist") == {"o": 0.922, "e, l_enc1": 0.944, "e": 0.953}
 
 
 def test_the_paper_prints_nothing_of_the_digits():
-    for printed in (paper.printed_aurocs, paper.printed_losses):
+    for table in (printed.printed_aurocs, printed.printed_losses):
         with pytest.raises(InputError, match="found digits"):
-            printed("digits")
+            table("digits")
 
 
 def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_path, monkeypatch):
@@ -153,7 +154,7 @@ def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_pa
     assert scoreboard.with_spread([0.8, 0.7, np.nan], [0.1, np.nan, np.nan]) == ["0.800 ± 0.100", "0.700", "–"]
     assert tuple(ours[["seconds", "images_per_second"]]) == (10, 100)
     assert list(board.loc["ocgan", ["2", "mean"]].iloc[:2].to_numpy().ravel()) == pytest.approx(
-        [0.942, 0.975, 0.947, paper.printed_aurocs("mnist").ocgan.mean()]), "not as OCGAN's paper has digit 2"
-    (left,) = charts.rivals_chart({"MNIST": board}).axes
+        [0.942, 0.975, 0.947, printed.printed_aurocs("mnist").ocgan.mean()]), "not as OCGAN's paper has digit 2"
+    (left,) = figures.rivals_chart({"MNIST": board}).axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["OCGAN"]
     assert left.lines[0].get_xdata()[0] == pytest.approx(0.8), "the floor"

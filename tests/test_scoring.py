@@ -78,14 +78,9 @@ def test_normalisers_refuse_what_cannot_normalise(terms):
         scoring.Normalisers.over(*map(np.array, terms))
 
 
-def test_the_area_on_the_device_is_scikit_learns(generator):
-    """With many ties, in both directions of the labels."""
-    scores = torch.randint(0, 30, (500,), generator=generator).double()
-    novel = torch.rand(500, generator=generator) < 0.3
-    for labels in (novel, ~novel):
-        assert scoring.rank_auroc(labels, scores).item() == pytest.approx(roc_auc_score(labels, scores))
-    scores[7] = torch.nan
-    assert scoring.rank_auroc(novel, scores).isnan()
+def test_auroc_counts_pairs_and_ties_half():
+    """(3 > 1, 3 > 2, 2 > 1) and one tie among four pairs."""
+    assert scoring.auroc(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 3.0])) == 3.5 / 4
 
 
 def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from rscvae_lab.datasets.shifts import apply_operations, cut_out, draw_operations, draw_shifts, rotated
+from rscvae_lab.datasets.shifts import (
+    apply_operations,
+    cut_out,
+    draw_operations,
+    draw_shifts,
+    rotated,
+)
 
 
 def test_the_seven_shifts_are_the_symmetries_of_the_square(generator):

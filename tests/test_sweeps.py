@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from rscvae_lab import sweeps
-from rscvae_lab.__main__ import main
+from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import ROW_NAMES, Run
@@ -36,11 +36,11 @@ def test_a_plan_is_every_combination_once():
     assert plan("digits", "3", "o", "0", {"threads": 2})[0][0].threads == 2
 
 
-def test_on_a_gpu_a_plan_is_stacks():
+def test_on_a_gpu_a_plan_is_ensembles_of_models_that_recode_alike():
     units = plan("mnist", "all", "vae,o,d,e,pca", "0,1", {"device": "cuda", "scale": "paper"})
-    assert [len(unit) for unit in units] == [1] * 20 + [40, 40]
-    assert {config.seed for config in units[-1]} == {1}
-    assert all(config.stack == 40 and config.precision == "tf32" for config in units[-1])
+    assert [len(unit) for unit in units] == [1] * 20 + [40, 20, 20]
+    assert {config.mode for config in units[-1]} == {"vae"}
+    assert all(config.stack == 40 and config.precision == "tf32" for config in units[20])
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

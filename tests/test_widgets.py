@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 
 from rscvae_lab import widgets
-from rscvae_lab.atlas import Atlas
+from rscvae_lab.analysis.atlas import Atlas
+from rscvae_lab.analysis.surveys import Survey, region_table
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.panels import canvas
+from rscvae_lab.figures import canvas
 from rscvae_lab.runs import Run
-from rscvae_lab.surveys import Survey, region_table
 from rscvae_lab.trainers import train
 from rscvae_lab.widgets.base import slider
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
-from rscvae_lab.models.layers import SLOPE
+from rscvae_lab.models.plain import SLOPE
 from rscvae_lab.models.vae import halves
 
 PENALTY = 10.0

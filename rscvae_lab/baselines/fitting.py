@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import as_network_input, to_unit
-from rscvae_lab.epochs import draw_order, epoch_generator
+from rscvae_lab.engine.draws import draw_order, epoch_generator
 from rscvae_lab.errors import InputError
 
 Step = Callable[[Tensor], Tensor]
@@ -19,7 +19,7 @@ _progress: ContextVar[bool | None] = ContextVar("progress", default=None)
 
 
 @contextmanager
-def showing(progress: bool | None) -> Iterator[None]:
+def show_progress(progress: bool | None) -> Iterator[None]:
     """Whether trainings in here show a bar over their epochs; None shows it on a terminal only."""
     token = _progress.set(progress)
     try:

@@ -35,7 +35,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
-from rscvae_lab.models.layers import SLOPE
+from rscvae_lab.models.plain import SLOPE
 from rscvae_lab.models.vae import halves
 
 BETAS = (0.5, 0.999)

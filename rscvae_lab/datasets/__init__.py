@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from rscvae_lab.categories import CATEGORIES, PICTURE_SETS, class_index
-from rscvae_lab.config import Config
+from rscvae_lab.config import CATEGORIES, PICTURE_SETS, Config, class_index
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.datasets.industrial import industrial_split, verify_pictures

@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.categories import CATEGORIES, FOLDER, class_index
-from rscvae_lab.config import Config
+from rscvae_lab.config import CATEGORIES, FOLDER, Config, class_index
 from rscvae_lab.datasets import mvtec_ad, synthetic
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root
+from rscvae_lab.storage.files import data_root
 
 
 def category_folder(config: Config):
@@ -65,7 +64,7 @@ def split_of(parts: Parts, config: Config) -> OneClassSplit:
     labels = torch.tensor([NORMAL if kind == GOOD else NOVEL for kind in parts.kinds], dtype=torch.long)
     none = parts.train[:0]
     return OneClassSplit(
-        train=parts.train[kept], anomalies=parts.test[shown] if config.mode == "e" else none,
+        train=parts.train[kept], anomalies=parts.test[shown] if config.method.anomalies == "real" else none,
         heldout=parts.train[heldout], validation=none, pool=none, test=parts.test[tested], test_labels=labels[tested],
         test_classes=_kind_numbers(parts.kinds)[tested], test_index=tested)
 
@@ -78,7 +77,7 @@ def kinds_of(kinds: Sequence[str]) -> list[str]:
 def _check(n_train: int, kinds: tuple[str, ...], config: Config) -> None:
     if n_train < 2:
         raise InputError(f"expected at least 2 normal pictures of {config.category} to train on, found {n_train}")
-    if config.mode == "e" and config.per_defect and not set(kinds) - {GOOD}:
+    if config.method.anomalies == "real" and config.per_defect and not set(kinds) - {GOOD}:
         raise InputError(f"mode e is shown defective pictures of {config.category}, found none: expected another mode")
 
 

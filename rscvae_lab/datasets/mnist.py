@@ -9,7 +9,7 @@ import torch
 
 from rscvae_lab.datasets.one_class import LabelledImages
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root
+from rscvae_lab.storage.files import data_root
 
 FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # as torchvision names them
 TRAIN, TEST = 60_000, 10_000
@@ -85,7 +85,9 @@ def _read(dataset: str, train: bool) -> LabelledImages:
 
 
 def _torchvision_set(dataset: str, train: bool, download: bool):
-    from rscvae_lab._torchvision import torchvision  # a second's import, only for those who need it
+    from rscvae_lab._torchvision import (
+        torchvision,  # a second's import, only for those who need it
+    )
 
     kind = {"mnist": torchvision.datasets.MNIST, "fashion_mnist": torchvision.datasets.FashionMNIST}[dataset]
     return kind(data_root(), train=train, download=download)

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rscvae_lab.checkpoints import load_tensors, save_tensors
-from rscvae_lab.datasets.pictures import DECODER, pictures_in, read_pictures
+from rscvae_lab.datasets.image_files import DECODER, pictures_in, read_pictures
 from rscvae_lab.errors import InputError
-from rscvae_lab.files import data_root, make_folder, runs_root
+from rscvae_lab.storage.files import data_root, make_folder, runs_root
+from rscvae_lab.storage.tensors import load_tensors, save_tensors
 
 GOOD = "good"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"

@@ -64,8 +64,8 @@ def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, co
     heldout, kept = draw(len(of_class), max(1, round(config.heldout * len(of_class))), config.split_seed, stream=0)
     tested = _test_index(test.labels, normal, config)
     others, validation = _others(train.labels, normal, config)
-    anomalies = _anomaly_index(train.labels, others, normal, config) if config.mode == "e" else others[:0]
-    pool = others if config.mode == "e" and config.anomaly_draw == "fresh" else others[:0]
+    anomalies = _anomaly_index(train.labels, others, normal, config) if config.method.anomalies == "real" else others[:0]
+    pool = others if config.method.anomalies == "real" and config.anomaly_draw == "fresh" else others[:0]
     return OneClassSplit(
         train=resize(train.images[of_class[kept]], config.image_size),
         anomalies=resize(train.images[anomalies], config.image_size),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rscvae_lab.files import make_folder, runs_root
+from rscvae_lab.storage.files import make_folder, runs_root
 
 DEFECTS = ("scratch", "spot", "corner")
 

@@ -8,6 +8,7 @@ our choice: a transposed convolution where the encoder halves, a basic block aft
 from torch import nn
 
 from rscvae_lab._torchvision import torchvision
+from rscvae_lab.models.plain import ToPixels
 
 WIDTH, HALVINGS = 64, 5  # sides must be multiples of 2^5 = 32
 
@@ -25,7 +26,7 @@ def decoder(channels: int, latent: int, image_size: int) -> nn.Sequential:
     side = image_size // 2**HALVINGS
     first = [nn.Linear(latent, WIDTH * side * side), nn.Unflatten(1, (WIDTH, side, side)), _block(1)]
     stages = [layer for _ in range(3) for layer in (*_doubled(), _block(1))]
-    return nn.Sequential(*first, *stages, *_doubled(), nn.ConvTranspose2d(WIDTH, channels, 4, 2, 1), nn.Sigmoid())
+    return nn.Sequential(*first, *stages, *_doubled(), ToPixels(WIDTH, channels, 4, 2, 1))
 
 
 def _block(stride: int) -> nn.Module:

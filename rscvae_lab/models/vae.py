@@ -1,19 +1,20 @@
-"""The VAE that recodes (Secs. 3.1 and 3.2): one encoder F, one decoder G, and a second pass through F."""
+"""The VAE that recodes (Secs. 3.1 and 3.2): one encoder F, one decoder G, and a second pass
+through F. This is the network that trains, scores and is saved, in every mode."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from rscvae_lab.config import Config
-from rscvae_lab.models import layers, resnet
+from rscvae_lab.models import plain, resnet
 
 LOG_VAR_BOUND = 10.0
 
 
 class Coding(NamedTuple):
-    """One image's way through the network: x -> (mu, log_var) -> z -> x_hat -> (mu_re, log_var_re)."""
+    """An image's way through the network: x -> (mu, log_var) -> z -> x_hat -> (mu_re, log_var_re)."""
 
     mu: Tensor  # (B, D)
     log_var: Tensor  # (B, D)
@@ -23,13 +24,86 @@ class Coding(NamedTuple):
     log_var_re: Tensor | None  # (B, D)
 
 
+class VAE(nn.Module):
+    """Variational autoencoder with a diagonal Gaussian posterior (our choice; the paper writes
+    Sigma as D x D).
+
+    Args:
+        encoder: images (B, C, S, S) to features (B, features).
+        decoder: codes (B, latent) to images (B, C, S, S) in [0, 1].
+        recode_gradient: `fixed_image` keeps the recoding's gradient out of the decoder.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int,
+                 channels: int, image_size: int, recode_gradient: str = "full"):
+        super().__init__()
+        self.channels, self.image_size = channels, image_size
+        self.recode_gradient = recode_gradient
+        self.encoder = encoder
+        self.to_mu, self.to_log_var = nn.Linear(features, latent), nn.Linear(features, latent)
+        self.decoder = decoder
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """A freshly initialised network; the seed alone decides its weights."""
+        with torch.device("meta"):  # not from torch's global generator, which threads share
+            model = cls(*halves(config), config.latent, config.channels, config.image_size,
+                        config.recode_gradient)
+        return _initialised(model.to_empty(device="cpu"), config.seed)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """q(z|x) = N(mu, diag exp(log_var)) of images x in [0, 1], (B, C, S, S).
+
+        Returns mu and log_var, each (B, D), in the precision of the weights even under autocast.
+        """
+        features = self.encoder(x)
+        with torch.autocast(x.device.type, enabled=False):
+            features = features.to(self.to_mu.weight.dtype)
+            return self.to_mu(features), bounded(self.to_log_var(features))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """x_hat = G(z), (B, C, S, S) in [0, 1]."""
+        return self.decoder(z)
+
+    def recode(self, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """q(z_hat|x_hat): what the same encoder says of the reconstruction; as `encode`."""
+        return self.encode(x_hat.detach() if self.recode_gradient == "fixed_image" else x_hat)
+
+    def forward(self, x: Tensor, noise: Tensor | None = None, recode: bool = True) -> Coding:
+        """Encode, decode, and encode again.
+
+        Args:
+            x: images in [0, 1], (B, C, S, S).
+            noise: standard normal draws (B, D) for z = mu + sigma * noise in training; None means
+                z = mu, as in every score.
+            recode: False leaves the second encoding out, of which plain VAE training has no use.
+        """
+        mu, log_var = self.encode(x)
+        z = mu if noise is None else mu + (0.5 * log_var).exp() * noise
+        x_hat = self.decode(z)
+        mu_re, log_var_re = self.recode(x_hat) if recode else (None, None)
+        return Coding(mu, log_var, z, x_hat, mu_re, log_var_re)
+
+
 def bounded(raw: Tensor) -> Tensor:
-    """log_var = 10 tanh(raw / 10): within (-10, 10) like a clamp, but with a gradient that leads back from the edge."""
+    """log_var = 10 tanh(raw / 10): within (-10, 10) like a clamp, but with a gradient that leads
+    back from the edge."""
     return LOG_VAR_BOUND * torch.tanh(raw / LOG_VAR_BOUND)
 
 
-def _initialised(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """torch's own defaults (He et al. 2015 with a = sqrt 5), drawn from a generator of ours."""
+def halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
+    """Encoder, decoder, and the number of features between them."""
+    channels, latent, size = config.channels, config.latent, config.image_size
+    if config.network == "resnet18":
+        features = resnet.WIDTH * (size // 2**resnet.HALVINGS) ** 2
+        return resnet.encoder(channels), resnet.decoder(channels, latent, size), features
+    decoder = plain.decoder(channels, config.widths, latent, size)
+    return plain.encoder(channels, config.widths), decoder, config.widths[-1] * (size // 16) ** 2
+
+
+def _initialised(model: VAE, seed: int) -> VAE:
+    """torch's default initialisation (He et al. 2015 with a = sqrt 5), drawn from this seed."""
+    generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
@@ -40,57 +114,3 @@ def _initialised(model: nn.Module, generator: torch.Generator) -> nn.Module:
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return model
 
-
-def halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
-    """Encoder, decoder, and the number of features between them."""
-    channels, latent, size = config.channels, config.latent, config.image_size
-    if config.network == "resnet18":
-        return resnet.encoder(channels), resnet.decoder(channels, latent, size), resnet.WIDTH * (size // 32) ** 2
-    plain = layers.decoder(channels, config.widths, latent, size)
-    return layers.encoder(channels, config.widths), plain, config.widths[-1] * (size // 16) ** 2
-
-
-class VAE(nn.Module):
-    """Variational autoencoder with a diagonal Gaussian posterior (our choice; the paper writes Sigma as D x D).
-
-    Modes vae, o, d and e share this network; they differ in the images they see and the loss terms that are summed.
-    """
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int, channels: int,
-                 image_size: int):
-        super().__init__()
-        self.channels, self.image_size = channels, image_size
-        self.encoder = encoder  # the order decides in which initial weights are drawn
-        self.to_mu, self.to_log_var = nn.Linear(features, latent), nn.Linear(features, latent)
-        self.decoder = decoder
-
-    @classmethod
-    def from_config(cls, config: Config) -> "VAE":
-        """A freshly initialised network; the seed alone decides its weights."""
-        with torch.device("meta"):  # layers would draw from the process's one generator, which threads share
-            model = cls(*halves(config), config.latent, config.channels, config.image_size)
-        return _initialised(model.to_empty(device="cpu"), torch.Generator().manual_seed(config.seed))
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z|x) = N(mu, diag exp(log_var)) for x in [0, 1], (B, C, S, S); mu and log_var are (B, D)."""
-        features = self.encoder(x)
-        return self.to_mu(features), bounded(self.to_log_var(features))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """x_hat = G(z), (B, C, S, S) in [0, 1]."""
-        return self.decoder(z)
-
-    def forward(self, x: Tensor, noise: Tensor | None = None, recode: bool = True) -> Coding:
-        """Encode, decode, and encode again.
-
-        Args:
-            x: images in [0, 1], (B, C, S, S).
-            noise: standard normal draws (B, D) for z = mu + sigma * noise in training; None means z = mu, as in
-                every score.
-            recode: False leaves the second encoding out, which plain `vae` training has no use for.
-        """
-        mu, log_var = self.encode(x)
-        z = mu if noise is None else mu + (0.5 * log_var).exp() * noise
-        x_hat = self.decode(z)
-        mu_re, log_var_re = self.encode(x_hat) if recode else (None, None)
-        return Coding(mu, log_var, z, x_hat, mu_re, log_var_re)

@@ -12,7 +12,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from rscvae_lab.errors import InputError
-from rscvae_lab.panels import png
+from rscvae_lab.figures.panels import png
 
 Draw = Callable[..., tuple[Figure, str]]
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from rscvae_lab import panels
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
-from rscvae_lab.evaluation import code
-from rscvae_lab.runs import Run
+from rscvae_lab.figures import panels
+from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.run import Run
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
 SHOWN = 4

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from rscvae_lab import panels
-from rscvae_lab.atlas import Atlas
-from rscvae_lab.categories import CATEGORIES
+from rscvae_lab.analysis.atlas import Atlas
+from rscvae_lab.config import CATEGORIES
 from rscvae_lab.errors import InputError
-from rscvae_lab.plots import METHOD_NAMES
+from rscvae_lab.figures import panels
+from rscvae_lab.figures.plots import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 from rscvae_lab.widgets.clickable import ClickablePicture
 

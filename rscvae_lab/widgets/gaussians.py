@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from rscvae_lab import panels
-from rscvae_lab.gaussians import DIVERGENCES, monte_carlo
+from rscvae_lab.divergences import DIVERGENCES, monte_carlo
+from rscvae_lab.figures import panels
 from rscvae_lab.widgets.base import Panel, slider
 
 SAMPLES = 16_384

@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from rscvae_lab import NOVEL, part_panels
-from rscvae_lab.inspections import Inspection
+from rscvae_lab import NOVEL
+from rscvae_lab.analysis.inspections import Inspection
+from rscvae_lab.figures import parts
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
 ALL = "all kinds"
@@ -42,7 +43,7 @@ class PartInspector(Panel):
         pictures = {"input": part.picture.numpy(), "reconstruction": part.x_hat.numpy(),
                     "from the second code": part.x_re.numpy()}
         mask = None if part.mask is None else part.mask.numpy()
-        figure = part_panels.part(pictures, part.error.numpy(), mask, self.top, self.inspection.frame, chosen,
+        figure = parts.part(pictures, part.error.numpy(), mask, self.top, self.inspection.frame, chosen,
                                   self.inspection.threshold)
         truth = "defective" if row.label == NOVEL else "good"
         verdict = "novel" if row.novelty_score > self.inspection.threshold else "normal"

@@ -7,10 +7,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from rscvae_lab import NORMAL, panels
+from rscvae_lab import NORMAL
+from rscvae_lab.analysis.surveys import Examined, Survey
 from rscvae_lab.datasets.shifts import rotated
+from rscvae_lab.figures import panels
 from rscvae_lab.regions import NORMAL_REGION
-from rscvae_lab.surveys import Examined, Survey
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
 STEP = 5  # degrees

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from rscvae_lab import panels, scoring
-from rscvae_lab.config import need_vae
-from rscvae_lab.runs import Run
+from rscvae_lab import scoring
+from rscvae_lab.config import require_vae
+from rscvae_lab.figures import panels
+from rscvae_lab.runs.run import Run
 from rscvae_lab.widgets.base import Panel, slider
 
 ALPHAS = np.linspace(0, 1, 41)
@@ -26,7 +27,7 @@ class Mixtures:
     @classmethod
     def of(cls, run: Run) -> "Mixtures":
         """Raises InputError where the run's test set lacks a label, or the run is of a baseline."""
-        need_vae(run.config)
+        require_vae(run.config)
         labels, l_recon, l_mut = (run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut"))
         means = {"held-out normals": run.normalisers,
                  "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}

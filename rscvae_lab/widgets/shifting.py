@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from rscvae_lab import panels
 from rscvae_lab.datasets.shifts import apply_operations, cut_out
+from rscvae_lab.figures import panels
 from rscvae_lab.regions import NORMAL_PERCENTILE, distance
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 

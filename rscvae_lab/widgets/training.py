@@ -9,14 +9,16 @@ import ipywidgets
 import pandas as pd
 from torch import Tensor
 
-from rscvae_lab import NOVEL, panels
-from rscvae_lab.config import Config, need_vae
+from rscvae_lab import NOVEL
+from rscvae_lab.config import Config, require_vae
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import TrainingStopped
-from rscvae_lab.evaluation import code
-from rscvae_lab.files import runs_root
+from rscvae_lab.figures import panels
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs import HISTORY_NAMES, STATE, Run, find
+from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.folder import STATE, find
+from rscvae_lab.runs.run import HISTORY_NAMES, Run
+from rscvae_lab.storage.files import runs_root
 from rscvae_lab.trainers import Training, train
 from rscvae_lab.widgets.base import ShownErrors, empty_picture, show
 
@@ -39,7 +41,7 @@ class LiveTraining(ipywidgets.VBox):
     """
 
     def __init__(self, config: Config, folder: str | Path | None = None):
-        need_vae(config)
+        require_vae(config)
         self.config = config
         self.folder = Path(folder or runs_root() / "live" / config.config_hash).expanduser().resolve()
         self.run: Run | None = find(self.folder, config, resume=True)
@@ -104,7 +106,7 @@ class LiveTraining(ipywidgets.VBox):
         """After every epoch: draws where it is time to; False ends the training."""
         history = pd.DataFrame(training.histories[0], columns=HISTORY_NAMES)
         if time.monotonic() - self._drawn > REDRAW_SECONDS or self._stopping.is_set():
-            self._draw(history, training.engine.stack.unstack()[0], images)
+            self._draw(history, training.models()[0], images)
         return not self._stopping.is_set()
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:

@@ -1,0 +1,54 @@
+"""A stopwatch for `rscvae bench`, and the speed of our training by it."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.trainers import Training, train_epoch
+
+Contestant = Callable[[float], float]  # runs for so many seconds and returns images a second
+
+
+def race(contestants: dict[str, Contestant], seconds: float, rounds: int) -> pd.DataFrame:
+    """Images a second of each, a row a round. Every round has another order, so that what one
+    leaves behind (memory, sleeping processes) does not always meet the same next."""
+    for run in contestants.values():
+        run(0.0)  # warmed up
+    names, draw = list(contestants), random.Random(0)
+    orders = [draw.sample(names, len(names)) for _ in range(rounds)]
+    return pd.DataFrame([{name: contestants[name](seconds) for name in order}
+                         for order in orders])[names]
+
+
+def timed(step: Callable[[], Any], images: int, config: Config) -> Contestant:
+    """Repeats a step that sees so many images, at least once, with the config's threads."""
+    def run(seconds: float) -> float:
+        torch.set_num_threads(config.threads)
+        start, n = time.perf_counter(), 0
+        while n < 1 or time.perf_counter() - start < seconds:
+            step()
+            n += 1
+        if config.device == "cuda":
+            torch.cuda.synchronize()
+        return n * images / (time.perf_counter() - start)
+
+    return run
+
+
+def training_speed(config: Config, images: Tensor) -> Contestant:
+    """Our training of M = `stack` models on these images each: whole epochs with their draws."""
+    nothing, n = images[:0], config.stack
+    split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
+    configs = [replace(config, seed=seed) for seed in range(n)]
+    training = Training(configs, [Path("unused")] * n, [split] * n)
+    return timed(lambda: train_epoch(training.step_on, training.batches.epoch(1)),
+                 len(images) * n, config)

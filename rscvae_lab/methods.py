@@ -1,0 +1,96 @@
+"""One table of all that can be trained or scored: RSC-VAE's modes and the methods beside them.
+
+A row says what a method is called, how figures draw it, how the paper prints it, and which
+settings it takes where a config says nothing. The rows of VAEs also say what the training is
+shown and whether it recodes; `losses.objective` sums their terms.
+
+To add a mode, add a row here; to add a method to compare with, a row and a file in `baselines/`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+VAE = "rscvae_lab.models.vae:VAE"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row."""
+
+    label: str  # in figures and tables
+    colour: str
+    printed: str = ""  # the heading of its column in Tables 1-3; empty where the paper has none
+    model: str = VAE  # module:class
+    scored_from: str = ""  # the mode whose training is scored; empty: its own
+    also_scored: tuple[str, ...] = ()  # rows that the same training gives beside its own
+    settings: Mapping[str, Any] = field(default_factory=dict)  # its usual ones
+    # of a VAE
+    anomalies: str = ""  # among its training images: none, `shifted` ones, or `real` ones
+    recodes: bool = True  # False: no second encoding, no l_consist (Eq. 6)
+    # of a method to compare with
+    is_floor: bool = False  # needs no network: what everything else has to beat
+
+    @property
+    def is_vae(self) -> bool:
+        return self.model == VAE
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a config can name it as its mode."""
+        return not self.scored_from
+
+    def model_class(self) -> type:
+        module, name = self.model.split(":")
+        return getattr(import_module(module), name)
+
+
+def _baseline(module: str, **row: Any) -> Method:
+    return Method(model=f"rscvae_lab.baselines.{module}", **row)
+
+
+METHODS: dict[str, Method] = {
+    # plain VAE, Eq. 6: l_recon + l_enc1
+    "vae": Method("VAE", "#805ad5", recodes=False, also_scored=("recode_vae",)),
+    # the same training, scored by Eq. 15 with its recoding
+    "recode_vae": Method("Recode VAE", "#b794f4", "Recode VAE", scored_from="vae", recodes=False),
+    # one-class, Eq. 10: l_vae + lambda l_consist
+    "o": Method("RSC-VAE_o", "#2f855a", "RSC-VAE_o"),
+    # distributionally shifted, Eq. 12: shifted images as pseudo-anomalies, their l_recon left out
+    "d": Method("RSC-VAE_d", "#d69e2e", "RSC-VAE_d", anomalies="shifted"),
+    # extremely imbalanced, Eq. 14: a few real anomalies, their l_recon left out
+    "e": Method("RSC-VAE_e", "#c53030", "RSC-VAE_e", anomalies="real"),
+    "e_all": Method("RSC-VAE_e, base: all", "#742a2a", scored_from="e", anomalies="real"),
+    # floors
+    "brightness": _baseline("brightness:Brightness", label="mean brightness", colour="#a0aec0",
+                            is_floor=True),
+    "pca": _baseline("pca:PCA", label="PCA-32 (floor)", colour="#718096", is_floor=True),
+    # the methods that the paper compares with
+    "ae": _baseline("ae:AE", label="AE", colour="#4a5568", printed="AE",
+                    settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32}),
+    "ganomaly": _baseline("ganomaly:GANomaly", label="GANomaly", colour="#2c7a7b",
+                          printed="GANomaly",
+                          settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 100}),
+    "ocgan": _baseline("ocgan:OCGAN", label="OCGAN", colour="#97266d", printed="OCGAN",
+                       settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 16}),
+    "gradcon": _baseline("gradcon:GradCon", label="GradCon", colour="#2a4365", printed="GradCon",
+                         settings={"batch_size": 64, "learning_rate": 1e-3, "network": "plain"}),
+    "adgan": _baseline("adgan:ADGAN", label="ADGAN", colour="#9c4221", printed="ADGAN",
+                       settings={"batch_size": 64, "learning_rate": 1e-4, "latent": 256}),
+    "dsebm": _baseline("dsebm:DSEBM", label="DSEBM", colour="#5f370e", printed="DSEBM",
+                       settings={"batch_size": 128, "learning_rate": 1e-3, "network": "plain"}),
+    "patch_svdd": _baseline("patch_svdd:PatchSVDD", label="Patch SVDD", colour="#22543d",
+                            printed="PatchSVDD",
+                            settings={"learning_rate": 1e-4, "network": "plain"}),
+}
+MODES = tuple(name for name, row in METHODS.items() if row.is_vae and row.is_trained)
+COMPARED = tuple(name for name, row in METHODS.items() if not row.is_vae)
+METHOD_NAMES = {name: row.label for name, row in METHODS.items()}
+METHOD_COLOURS = {name: row.colour for name, row in METHODS.items()}
+PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.printed}
+
+
+def rows_of(mode: str) -> tuple[str, ...]:
+    """The methods of the result rows that one training of a mode gives: `vae` gives two."""
+    return (mode, *METHODS[mode].also_scored)

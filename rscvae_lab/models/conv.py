@@ -1,0 +1,136 @@
+"""The two convolutions of the plain network, and the arithmetic that trains them fastest.
+
+`Conv2d` and `ConvTranspose2d` are torch's own layers: same arguments, weights and results. In the
+plain network's geometry (3x3 kernels that halve an image, 4x4 kernels that double it) they can
+also compute with matrix products of unfolded images. They do so
+
+- on a CPU in layers of many channels, whose gradients take oneDNN up to 1.7 times as long;
+- everywhere when `as_products` is set, for `torch.vmap` over many models: their products become
+  batched products, where convolutions would become grouped ones, slow for many small models.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn import functional
+
+_WIDE = 64 * 128  # input times output channels from which products are faster on a CPU (measured)
+
+
+class Conv2d(nn.Conv2d):
+    """`torch.nn.Conv2d`, faster for wide layers with 3x3 kernels, stride 2 and padding 1."""
+
+    as_products = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        geometry = self.kernel_size, self.stride, self.padding
+        even = x.shape[-1] % 2 == x.shape[-2] % 2 == 0
+        halving = geometry == ((3, 3), (2, 2), (1, 1)) and self.bias is None and even
+        if halving and self.as_products:
+            return _halved_by_products(*_autocast(x, self.weight))
+        if halving and _pays_off(x, self.weight):
+            return _Halve.apply(*_autocast(x, self.weight))
+        return super().forward(x)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """`torch.nn.ConvTranspose2d`, faster for wide layers with 4x4 kernels, stride 2, padding 1."""
+
+    as_products = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        geometry = self.kernel_size, self.stride, self.padding
+        doubling = geometry == ((4, 4), (2, 2), (1, 1))
+        if doubling and self.as_products:
+            y = _doubled_by_products(*_autocast(x, self.weight))
+            return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+        if doubling and self.bias is None and _pays_off(x, self.weight):
+            return _Double.apply(*_autocast(x, self.weight))
+        return super().forward(x)
+
+
+def _pays_off(x: Tensor, weight: Tensor) -> bool:
+    return x.device.type == "cpu" and weight.shape[0] * weight.shape[1] >= _WIDE
+
+
+def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Casts as torch's own layers do under autocast."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    return tuple(tensor.to(torch.get_autocast_dtype(device)) for tensor in tensors)
+
+
+class _Halve(Function):
+    """A 3x3 convolution of stride 2 and padding 1 as one product with the unfolded images."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        patches = _unfolded(x, 3)
+        ctx.save_for_backward(patches, weight)
+        y = patches @ _rows(weight).T
+        return _channels_first(y.view(len(x), x.shape[2] // 2, x.shape[3] // 2, len(weight)))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
+        patches, weight = ctx.saved_tensors
+        grad_weight = _channels_last(grad).flatten(0, 2).T @ patches
+        grad_weight = _channels_first(grad_weight.view(_channels_last(weight).shape))
+        if not ctx.needs_input_grad[0]:
+            return None, grad_weight
+        grad_x = functional.conv_transpose2d(grad, weight, stride=2, padding=1, output_padding=1)
+        return grad_x, grad_weight
+
+
+class _Double(Function):
+    """A 4x4 transposed convolution of stride 2 and padding 1, the adjoint of a convolution: both
+    gradients are products with the unfolded gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return functional.conv_transpose2d(x, weight, stride=2, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        patches, pixels = _unfolded(grad, 4), _channels_last(x)
+        grad_x = _channels_first((patches @ _rows(weight).T).view(pixels.shape))
+        grad_weight = pixels.flatten(0, 2).T @ patches
+        return grad_x, _channels_first(grad_weight.view(_channels_last(weight).shape))
+
+
+def _unfolded(x: Tensor, size: int) -> Tensor:
+    """What a kernel sees at stride 2 and padding 1, channels last: (B h w, size size C)."""
+    padded = functional.pad(_channels_last(x), (0, 0, 1, 1, 1, 1))
+    windows = padded.unfold(1, size, 2).unfold(2, size, 2).permute(0, 1, 2, 4, 5, 3)
+    return windows.reshape(-1, size * size * x.shape[1])
+
+
+def _halved_by_products(x: Tensor, weight: Tensor) -> Tensor:
+    """`_Halve` in operations that autograd and vmap know."""
+    y = _unfolded(x, 3) @ _rows(weight).T
+    return _channels_first(y.view(len(x), x.shape[2] // 2, x.shape[3] // 2, len(weight)))
+
+
+def _doubled_by_products(x: Tensor, weight: Tensor) -> Tensor:
+    """`_Double` in operations that autograd and vmap know."""
+    batch, channels, height, width = x.shape
+    products = _channels_last(x).reshape(-1, channels) @ weight.flatten(1)
+    columns = products.view(batch, height * width, products.shape[1]).transpose(1, 2)
+    return functional.fold(columns, (2 * height, 2 * width), 4, padding=1, stride=2)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1)
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    return x.permute(0, 3, 1, 2)
+
+
+def _rows(weight: Tensor) -> Tensor:
+    """A kernel (O, C, k, k) as the matrix that multiplies unfolded images, (O, k k C)."""
+    return _channels_last(weight).flatten(1)

@@ -1,0 +1,157 @@
+"""A finished run, read from its folder: `config.json`, `weights.safetensors`, `history.csv`,
+`scores.csv`, `metrics.json`."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+from torch import Tensor, nn
+
+from rscvae_lab.config import RECIPE, Config
+from rscvae_lab.config.text import command_of
+from rscvae_lab.errors import InputError
+from rscvae_lab.methods import rows_of
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import score
+from rscvae_lab.scoring import Normalisers
+from rscvae_lab.storage.files import runs_root
+from rscvae_lab.storage.tensors import load_weights
+
+CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
+SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
+
+HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
+                 "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
+METRIC_NAMES = (
+    "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final",
+    "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout",
+    "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs", "seed", "scale", "seconds",
+    "images_per_second", "device", "torch", "commit", "auroc_validation",
+    "auroc_validation_recon", "s_a_relative", "semantic_deviation_rate", "normal_in_unknown",
+)
+NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them, for novelty_score
+_SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
+_REST = [field.name for field in fields(Config)
+         if field.name not in {"mode", *_SETTINGS, *METRIC_NAMES}]
+ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash", *_SETTINGS,
+                                 *METRIC_NAMES, *_REST, "command")))
+
+
+def new_model(config: Config) -> nn.Module:
+    """The untrained model of a config."""
+    method = config.method
+    return VAE.from_config(config) if method.is_vae else method.model_class()(config)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    folder: Path
+    config: Config
+    metrics: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Raises InputError where the folder holds no finished run."""
+        folder = Path(folder).expanduser().resolve()
+        if not (folder / METRICS).is_file():
+            found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
+            raise InputError(f"expected a finished run in {folder}, found {found}")
+        return cls(folder, read_config(folder), _read_metrics(folder / METRICS))
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained model, in eval mode, on the CPU."""
+        model = new_model(self.config)
+        load_weights(self.folder / WEIGHTS, model)
+        return model.eval()
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / HISTORY)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / SCORES)
+
+    @property
+    def is_of_an_older_recipe(self) -> bool:
+        """Whether other code trained it: today's would train other weights from its config."""
+        return self.config.recipe < RECIPE
+
+    def score(self, images: Tensor) -> pd.DataFrame:
+        """l_recon, l_mut, l_enc1 and novelty_score of images (N, C, S, S), each by itself."""
+        return score(self.model, images, self.config, self.normalisers)
+
+    @property
+    def normalisers(self) -> Normalisers | None:
+        """The held-out means of novelty_score; None for a method that has a score of its own."""
+        if self.config.method.is_vae:
+            return Normalisers(*(self.metrics[name] for name in NORMALISER_NAMES))
+        return None
+
+    def result_rows(self) -> list[dict[str, Any]]:
+        """The run as rows of a results table, one a method that is scored from this training:
+        `vae` is `vae` (alpha 0) and `recode_vae` (alpha 0.5)."""
+        config = self.config
+        row = {name: value for name, value in vars(config).items() if name in ROW_NAMES}
+        row |= {"config_hash": config.config_hash, "command": command_of(config),
+                "widths": "-".join(map(str, config.widths))}
+        row |= {name: self.metrics[name] for name in METRIC_NAMES}
+        return [row | self._own(method) for method in rows_of(config.mode)]
+
+    def _own(self, method: str) -> dict[str, Any]:
+        """What a method's row has of its own: plain `vae` is scored by reconstruction alone."""
+        if method != "vae":
+            return {"method": method}
+        return {"method": method, "threshold": None,
+                "auroc": self.metrics["auroc_recon"],
+                "auroc_heldout_norm": self.metrics["auroc_recon"],
+                "auroc_validation": self.metrics["auroc_validation_recon"],
+                "auroc_best": best(self.history, "auroc_recon"),
+                "auroc_final": last(self.history, "auroc_recon")}
+
+
+def finished(folder: str | Path | None = None) -> list[Run]:
+    """The finished runs directly in a folder, by default the store that notebooks share, in order
+    of their names; without those that cannot be read, say because an older version wrote them."""
+    folder = runs_root() / "store" if folder is None else Path(folder).expanduser()
+    runs = []
+    for metrics in sorted(folder.glob(f"*/{METRICS}")):
+        with suppress(InputError):
+            runs.append(Run.load(metrics.parent))
+    return runs
+
+
+def read_config(folder: Path) -> Config:
+    """The config of a run. Raises InputError where `config.json` is not one that rscvae wrote."""
+    return Config.from_json((folder / CONFIG).read_text("utf-8", errors="replace"))
+
+
+def best(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:
+    """The oracle: the best figure of the evaluated epochs, chosen on the test set."""
+    evaluated = history[name].dropna()
+    return float(evaluated.max()) if len(evaluated) else otherwise
+
+
+def last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:
+    """The figure of the last evaluated epoch."""
+    evaluated = history[name].dropna()
+    return float(evaluated.iloc[-1]) if len(evaluated) else otherwise
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text("utf-8", errors="replace"))
+        missing = {*METRIC_NAMES, *NORMALISER_NAMES} - set(metrics)
+    except (json.JSONDecodeError, TypeError) as error:
+        raise InputError(f"expected JSON in {path}, found something else ({error})") from None
+    if missing:
+        raise InputError(f"expected the metrics of a run in {path}, found none named "
+                         f"{min(missing)}")
+    return metrics
