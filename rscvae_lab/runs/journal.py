@@ -1,0 +1,117 @@
+"""What M trainings have done so far: their histories, and the state that survives a kill."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rscvae_lab.config import Config
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine.draws import learning_rate
+from rscvae_lab.engine.ensemble import Ensemble, optimizer_tensors, restore_optimizer
+from rscvae_lab.errors import InputError
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import aurocs_on_test
+from rscvae_lab.runs.folder import STATE
+from rscvae_lab.runs.run import METRICS, WEIGHTS
+from rscvae_lab.storage.tensors import load_tensors, save_tensors, save_weights
+
+_MODEL, _OPTIMIZER = "model.", "optimizer."
+
+
+class Journal:
+    """The rows of each model's history.csv, and where state and results are written.
+
+    Args:
+        folders: one a model; the state lies in the first.
+        steps: how many each model takes in an epoch.
+    """
+
+    def __init__(self, configs: Sequence[Config], folders: Sequence[Path], steps: Sequence[int]):
+        self.configs, self.folders, self.steps = configs, folders, steps
+        self.histories: list[list[dict[str, Any]]] = [[] for _ in configs]
+
+    @property
+    def epochs(self) -> int:
+        """How many are done."""
+        return len(self.histories[0])
+
+    @property
+    def last_loss(self) -> float:
+        return self.histories[0][-1]["loss"]
+
+    def enter(self, i: int, epoch: int, sums: list[list[float]], seconds: float,
+              split: OneClassSplit, model: VAE | None) -> None:
+        """Adds an epoch of a model to its history; with a model, its AUROCs on the test set."""
+        row = self._means(self.configs[i], epoch, sums, self.steps[i]) | {"seconds": seconds}
+        if model is not None:
+            row |= aurocs_on_test(model, split, self.configs[i].js)
+        self.histories[i].append(row)
+
+    def save_result(self, i: int, model: VAE) -> None:
+        """Writes a model's weights, unless its run is finished."""
+        if not (self.folders[i] / METRICS).is_file():
+            save_weights(self.folders[i] / WEIGHTS, model)
+
+    def save(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
+        """Writes the state that `restore` reads."""
+        state = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
+        state |= {_OPTIMIZER + name: tensor
+                  for name, tensor in optimizer_tensors(optimizer).items()}
+        note = {"configs": [config.config_hash for config in self.configs],
+                "histories": self.histories}
+        save_tensors(self.folders[0] / STATE, state, note)
+
+    def restore(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
+        """Puts model, optimizer and histories where `save` left them; does nothing without a state.
+
+        Raises:
+            InputError: the state is another training's.
+        """
+        path = self.folders[0] / STATE
+        if not path.is_file():
+            return
+        tensors, note = load_tensors(path)
+        hashes = [config.config_hash for config in self.configs]
+        if len(hashes) > 1 and note.get("configs") != hashes:
+            return  # of an ensemble of another plan that began with the same model
+        own = model.state_dict()
+        saved = {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items()
+                 if name.startswith(_MODEL)}
+        if note.get("configs") != hashes or {name: part.shape for name, part in saved.items()} != {
+                name: part.shape for name, part in own.items()}:
+            raise InputError(f"expected the state of run {hashes[0]} in {path}, found another "
+                             "training's")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(saved[name])
+        restore_optimizer(optimizer, {name.removeprefix(_OPTIMIZER): tensor
+                                      for name, tensor in tensors.items()
+                                      if name.startswith(_OPTIMIZER)})
+        self.histories = note["histories"]
+
+    def discard(self) -> None:
+        """Removes the state of a finished training."""
+        (self.folders[0] / STATE).unlink(missing_ok=True)
+
+    @staticmethod
+    def _means(config: Config, epoch: int, sums: list[list[float]], steps: int
+               ) -> dict[str, float | None]:
+        """An epoch's means: `loss` over all images, the terms over normal ones, `anomalous` (the
+        loss) over the others. Raises InputError where training diverged."""
+        (n_normal, loss, recon, enc1, enc2, mut), (n_anomalous, anomalous, *_) = sums
+        loss += anomalous
+        if not math.isfinite(loss):
+            raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of "
+                             f"{config.dataset} {config.category}, {config.mode}, found {loss}; "
+                             f"try a learning_rate below {config.learning_rate:g} in another folder")
+        totals = {"recon": recon, "enc1": enc1}
+        if config.method.recodes:
+            totals |= {"enc2": enc2, "mut": mut, "consist": enc2 + mut}
+        means = {name: totals[name] / n_normal if n_normal and name in totals else None
+                 for name in ("recon", "enc1", "enc2", "mut", "consist")}
+        return {"epoch": epoch, "loss": loss / (n_normal + n_anomalous), **means,
+                "anomalous": anomalous / n_anomalous if n_anomalous else None,
+                "learning_rate": learning_rate(config, epoch - 1 + (steps - 1) / steps)}
