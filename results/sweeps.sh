@@ -9,7 +9,7 @@ failed=0
 # A training that fails is reported, and stops no other.
 sweep() { ${RSCVAE:-.venv/bin/rscvae} sweep "$@" || failed=1; }
 
-# Of what the paper leaves open only the widths earned another value than the lesson's, by validation AUROC (notebook 07).
+# Of what the paper leaves open only the widths earned another value than the lesson's, by validation AUROC (notebook 08).
 chosen="--set widths=wide"
 
 # The search: four classes, mostly one setting at a time.
@@ -20,7 +20,7 @@ search() {
   sweep --dataset fashion_mnist --categories pullover,sandal --methods "$methods" "$@" --out "$out/search.csv"
 }
 
-# Tables 1, 2 and 4, and what notebooks 06 and 10 say of semantic deviation.
+# Tables 1, 2 and 4, and what notebooks 07 and 11 say of semantic deviation.
 main() {
   for dataset in mnist fashion_mnist; do
     sweep --dataset $dataset --categories all --methods vae,o,d,e --seeds "$1" $chosen --out "$out/$dataset.csv"
@@ -95,7 +95,7 @@ main 1
 rivals 1
 main 2
 
-# The weights that notebook 06 opens: small networks, trained longer.
+# The weights that notebook 07 opens: small networks, trained longer.
 for mode in vae o d e; do
   ${RSCVAE:-.venv/bin/rscvae} train --dataset mnist --category 5 --mode $mode --epochs 40 --set threads=1 \
     --out pretrained/mnist-5/$mode --resume || failed=1

@@ -7,13 +7,8 @@ The paper's route through the package: `datasets.one_class` (Sec. 4.1) -> `model
     run = train(Config(dataset="digits", category="8", mode="o"), "runs/x")
 """
 
-import os
 from importlib import import_module
 from typing import Any
-
-# OpenMP's idle threads spin before they sleep. With libgomp's default two trainings on two cores
-# slow each other down several times; it is read once, when torch is loaded (see `make bench`).
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.2.0"
 

@@ -1,8 +1,8 @@
-"""The one door to torchvision.
+"""The only place that imports torchvision.
 
-A torchvision wheel built for CUDA declares its operators only through its compiled library, which a CPU-only torch
-cannot load; importing torchvision then fails on the shape functions of two operators that do not exist. We use none
-of its operators, so in that case, and no other, their names are declared first.
+A CUDA build of torchvision declares its operators in a compiled library that a CPU-only torch
+cannot load; its import then fails on the shape functions of two undeclared operators. We use none
+of them, so in that case, and no other, their names are declared first.
 """
 
 import torch
@@ -14,9 +14,9 @@ try:
 except RuntimeError as error:
     if _MISSING_OPERATOR not in str(error):
         raise
-    _declared = torch.library.Library("torchvision", "DEF")  # kept alive: the declaration dies with the object
+    _library = torch.library.Library("torchvision", "DEF")  # declarations live as long as this
     for _name in ("nms", "qnms"):
-        _declared.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
 
 __all__ = ["torchvision"]

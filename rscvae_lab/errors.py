@@ -2,15 +2,15 @@
 
 
 class InputError(ValueError):
-    """A mistake its maker can put right. The message is one line: what was expected, and what was found.
+    """A mistake that its maker can correct; one line says what was expected and what was found.
 
-    The command line prints it and exits with status 2; notebooks show it as the last line of the traceback.
+    The command line prints it and exits with status 2; a traceback ends with it.
     """
 
 
 class NotebookFailed(Exception):
-    """A notebook's cell failed for a reason that is no user's mistake; the message says where to look."""
+    """A notebook's cell failed through no mistake of the user; the message says where to look."""
 
 
 class TrainingStopped(Exception):
-    """A training ended early because whoever watched it said so; its state is saved, and `resume` goes on with it."""
+    """A callback ended a training early; its state is saved, and `resume` continues it."""

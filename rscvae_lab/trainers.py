@@ -33,7 +33,7 @@ from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import runs_root
 from rscvae_lab.storage.tensors import save_weights
 
-SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # of training that a kill may cost, and the epoch in hand
+SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # a kill costs these, and the epoch in hand
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p",
              "shifts", "anomaly_base", "anomaly_draw", "lambda_consist", "beta",
              "consist_on_anomaly")  # in which the models of an ensemble may differ
@@ -68,7 +68,8 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None) -> Run:
+          wait: bool = False, watch: Watch | None = None, split: OneClassSplit | None = None
+          ) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
@@ -77,6 +78,7 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         progress: a bar over the epochs; None shows it on a terminal only.
         wait: where another process trains in the folder, wait for it instead of refusing.
         watch: called after every epoch; False ends the training there.
+        split: the images, where they are no data set's (`datasets.arrays`).
 
     Raises:
         InputError: the folder holds another config's run, the data set is not there, training
@@ -87,26 +89,28 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     if finished:
         return finished
     if not config.method.is_vae:
-        return _fit_baseline(config, out, progress, wait)
-    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch)[0]
+        return _fit_baseline(config, out, progress, wait, split)
+    splits = split and [split]
+    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch,
+                          splits=splits)[0]
 
 
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
-                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None
-                   ) -> list[Run]:
+                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None,
+                   splits: Sequence[OneClassSplit] | None = None) -> list[Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
     One that was stopped goes on from the state in the first folder; finished runs stay as they
     are.
 
     Raises:
-        InputError: configs that cannot share a network or a schedule, and whatever `train` refuses.
+        InputError: configs that cannot train together, and whatever `train` refuses.
     """
     _check_ensemble(configs)
     for config, out in zip(configs, outs):
         folders.find(out, config, resume=True)  # refuses another config's run in any folder
     prepare(configs[0])
-    splits = [load_split(config) for config in configs]
+    splits = splits or [load_split(config) for config in configs]
     with folders.claim(outs[0], wait):
         found = [folders.find(out, config, resume=True) for config, out in zip(configs, outs)]
         if all(found):
@@ -171,10 +175,9 @@ class Training:
             self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
         self.batches = Batches(configs, splits, self.is_ensemble)
         self.weights = losses.Weights.of(self.config)
-        if self.is_ensemble:
-            columns = zip(*map(losses.Weights.of, configs))
-            self.weights = losses.Weights(*(torch.tensor(column, device=self.config.device)[:, None]
-                                            for column in columns))
+        if self.is_ensemble:  # (M, 1) each
+            each = torch.tensor([losses.Weights.of(config) for config in configs])
+            self.weights = losses.Weights(*each.T[..., None].to(self.config.device))
         self.step: Callable[[Batch], Tensor] | None = None
         self.journal = Journal(configs, places, self.batches.steps)
         self.journal.restore(self.model, self.optimizer)
@@ -259,10 +262,11 @@ def _check_ensemble(configs: Sequence[Config]) -> None:
         raise InputError(f"expected an ensemble of {first.stack} models, found {n}")
 
 
-def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> Run:
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool,
+                  split: OneClassSplit | None) -> Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
-    split = load_split(config)
+    split = split or load_split(config)
     model = config.method.model_class()(config)  # may refuse, before anything is left
     with folders.claim(out, wait):
         finished = folders.find(out, config, resume=True)  # by the process that was waited for

@@ -15,7 +15,9 @@ REAL_DATA = Path(os.environ.get("RSCVAE_DATA") or project_root() / "data")
 
 
 def pytest_collection_modifyitems(items):
-    missing = [name for name in ("MNIST", "FashionMNIST") if not (REAL_DATA / name / "raw").is_dir()]
+    missing = [
+        name for name in ("MNIST", "FashionMNIST") if not (REAL_DATA / name / "raw").is_dir()
+    ]
     skip = pytest.mark.skip(reason=f"no {' or '.join(missing)} in RSCVAE_DATA")
     for item in items:
         if missing and item.get_closest_marker("real_data"):
@@ -29,8 +31,11 @@ def generator() -> torch.Generator:
 
 @pytest.fixture
 def gaussian_pairs(generator):
-    """60 pairs of diagonal Gaussians in 7 dimensions, standard deviations within a factor of about 4, in float64."""
-    draw = lambda scale: scale * torch.randn(60, 7, generator=generator, dtype=torch.float64)  # noqa: E731
+    """60 pairs of diagonal Gaussians in 7 dimensions, standard deviations within a factor of about
+    4, in float64."""
+    def draw(scale: float) -> torch.Tensor:
+        return scale * torch.randn(60, 7, generator=generator, dtype=torch.float64)
+
     return draw(1.0), draw(0.7), draw(1.0), draw(0.7)
 
 
@@ -42,7 +47,9 @@ def short_run(tmp_path_factory):
 
 @pytest.fixture
 def refusal(capsys):
-    """Runs a command that must be refused: status 2, one line on stderr, which it returns, nothing on stdout."""
+    """Runs a command that must be refused: status 2, one line on stderr, which it returns, nothing
+    on stdout."""
+
     def refused(*arguments: object) -> str:
         capsys.readouterr()
         assert main([str(argument) for argument in arguments]) == 2

@@ -23,8 +23,12 @@ def test_the_figure_to_choose_by_never_saw_the_test_set(short_run):
     seen = measure(short_run.model, torch.cat([split.heldout, split.validation]))
     paper_score = seen.l_mut / seen.l_mut.mean() + seen.l_recon / seen.l_recon.mean()
     novel = np.arange(len(seen)) >= len(split.heldout)
-    assert short_run.metrics["auroc_validation"] == pytest.approx(roc_auc_score(novel, paper_score))
-    assert short_run.metrics["auroc_validation_recon"] == pytest.approx(roc_auc_score(novel, seen.l_recon))
+    assert short_run.metrics["auroc_validation"] == pytest.approx(
+        roc_auc_score(novel, paper_score)
+    )
+    assert short_run.metrics["auroc_validation_recon"] == pytest.approx(
+        roc_auc_score(novel, seen.l_recon)
+    )
 
 
 def test_the_semantic_deviation_of_a_run_is_that_of_its_regions(short_run):
@@ -34,12 +38,22 @@ def test_the_semantic_deviation_of_a_run_is_that_of_its_regions(short_run):
         assert short_run.metrics[name] == pytest.approx((regions == "unknown").mean())
 
 
-@pytest.mark.parametrize("setting", [
-    {"anomaly_draw": "pooled"}, {"anomaly_draw": "fresh"}, {"recode_statistics": "first"},
-    {"recode_gradient": "fixed_picture"}, {"recode_gradient": "fixed_target"}, {"consist_on_anomaly": False}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"anomaly_draw": "pooled"},
+        {"anomaly_draw": "fresh"},
+        {"recode_statistics": "first"},
+        {"recode_gradient": "fixed_picture"},
+        {"recode_gradient": "fixed_target"},
+        {"consist_on_anomaly": False},
+    ],
+)
 def test_each_setting_to_ablate_changes_the_training(setting, tmp_path):
-    usual, changed = (train(Config(mode="e", epochs=2, p=0.3, **more), tmp_path / name, progress=False)
-                      for name, more in (("usual", {}), ("changed", setting)))
+    usual, changed = (
+        train(Config(mode="e", epochs=2, p=0.3, **more), tmp_path / name, progress=False)
+        for name, more in (("usual", {}), ("changed", setting))
+    )
     assert weights(usual.folder) != weights(changed.folder)
 
 
@@ -47,6 +61,11 @@ def test_fresh_anomalies_are_others_in_the_second_epoch_and_again_after_a_stop(t
     config = Config(mode="e", epochs=3, p=0.3, anomaly_draw="fresh")
     whole = train(config, tmp_path / "whole", progress=False)
     with pytest.raises(TrainingStopped):
-        train(config, tmp_path / "stopped", progress=False, watch=lambda training: len(training.histories[0]) < 2)
+        train(
+            config,
+            tmp_path / "stopped",
+            progress=False,
+            watch=lambda training: len(training.histories[0]) < 2,
+        )
     resumed = train(config, tmp_path / "stopped", resume=True, progress=False)
     assert weights(whole.folder) == weights(resumed.folder)

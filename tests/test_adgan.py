@@ -24,7 +24,8 @@ def pictures(generator) -> Tensor:
 
 
 def test_penalty_of_a_linear_critic(pictures):
-    """c(x) = w.x has the slope w everywhere: (||w|| - 1)^2, which falls by 2 (||w|| - 1) w / ||w||."""
+    """c(x) = w.x has the slope w everywhere: (||w|| - 1)^2, which falls by 2 (||w|| - 1) w /
+    ||w||."""
     critic = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 1))
     w = critic[1].weight
     penalty = gradient_penalty(critic, pictures, pictures.flip(0))
@@ -35,19 +36,24 @@ def test_penalty_of_a_linear_critic(pictures):
 
 
 def test_penalty_is_of_each_image_and_between_the_pair():
-    """c(u) = ||u||^2 / 2 has the slope u. Real 2 r and fake 0 put ||u|| at 2 ||r|| e, e ~ U(0, 1): the mean penalty
-    over many pairs is E (2 e - 1)^2 = 1/3 for ||r|| = 1, and 9 at the real image itself for ||r|| = 2."""
+    """c(u) = ||u||^2 / 2 has the slope u. Real 2 r and fake 0 put ||u|| at 2 ||r|| e, e ~ U(0, 1):
+    the mean penalty over many pairs is E (2 e - 1)^2 = 1/3 for ||r|| = 1, and 9 at the real image
+    itself for ||r|| = 2."""
     critic = lambda u: u.square().flatten(1).sum(1, keepdim=True) / 2  # noqa: E731
     unit = torch.full((4000, 1, 2, 2), 0.5)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        assert gradient_penalty(critic, 2 * unit, 0 * unit).item() == pytest.approx(1 / 3, abs=0.02)
+        assert gradient_penalty(critic, 2 * unit, 0 * unit).item() == pytest.approx(
+            1 / 3, abs=0.02
+        )
     assert gradient_penalty(critic, 4 * unit, 4 * unit).item() == pytest.approx(9, rel=1e-5)
 
 
 def test_critic_loss_by_hand(pictures):
     """c(x) = w.x with ||w|| = 3 and G = 0: -mean w.x, and the penalty 10 (3 - 1)^2."""
-    black = nn.Sequential(nn.Linear(LATENT, PIXELS), nn.Unflatten(1, (1, 32, 32))).requires_grad_(False)
+    black = nn.Sequential(nn.Linear(LATENT, PIXELS), nn.Unflatten(1, (1, 32, 32))).requires_grad_(
+        False
+    )
     for parameter in black.parameters():
         parameter.zero_()
     model = ADGAN(Config(mode="adgan", latent=LATENT), black)
@@ -60,7 +66,9 @@ def test_critic_loss_by_hand(pictures):
 
 def test_generator_follows_the_images():
     """Trained on black images, it turns from grey to black: wrong signs would make it lighter."""
-    config = Config(mode="adgan", widths=(4, 4, 8, 8), latent=8, batch_size=8, epochs=10, learning_rate=1e-2)
+    config = Config(
+        mode="adgan", widths=(4, 4, 8, 8), latent=8, batch_size=8, epochs=10, learning_rate=1e-2
+    )
     model = ADGAN(config).fit(torch.zeros(32, 1, 32, 32, dtype=torch.uint8))
     with torch.no_grad():
         assert 0.4 < ADGAN(config).eval().sample(16).mean() < 0.6
@@ -76,7 +84,8 @@ def test_search_reaches_the_least_squares_residual(linear, pictures, generator):
 
 
 def test_a_picture_of_the_generator_scores_0(linear, generator):
-    """Where the search starts at its code: that start counts, and what follows cannot be better."""
+    """Where the search starts at its code: that start counts, and what follows cannot be
+    better."""
     code = torch.randn(1, LATENT, generator=generator)
     assert search(linear, linear(code).detach(), code).item() == 0
 

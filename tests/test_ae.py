@@ -13,7 +13,8 @@ from rscvae_lab.trainers import train
 
 
 def linear(pixels: int, k: int) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder of a linear autoencoder around 0.5, begun as a random orthogonal projection."""
+    """Encoder and decoder of a linear autoencoder around 0.5, begun as a random orthogonal
+    projection."""
     into, out = nn.Linear(pixels, k), nn.Linear(k, pixels)
     with torch.no_grad(), seeded(0):
         nn.init.orthogonal_(into.weight)
@@ -24,11 +25,16 @@ def linear(pixels: int, k: int) -> tuple[nn.Module, nn.Module]:
 
 
 def test_linear_autoencoder_reaches_the_error_of_pca(generator):
-    """On Gaussian data a linear autoencoder with k units can do no better than PCA-k, and does as well within 2 %."""
+    """On Gaussian data a linear autoencoder with k units can do no better than PCA-k, and does as
+    well within 2 %."""
     k, pixels = 3, 32 * 32
     factors = torch.randn(256, 8, generator=generator) * torch.tensor([8.0, 6, 5, 1, 1, 1, 1, 1])
     basis = torch.linalg.qr(torch.randn(pixels, 8, generator=generator)).Q
-    images = ((0.5 + 0.2 * factors @ basis.T).clamp(0, 1).view(-1, 1, 32, 32) * 255).round().to(torch.uint8)
+    images = (
+        ((0.5 + 0.2 * factors @ basis.T).clamp(0, 1).view(-1, 1, 32, 32) * 255)
+        .round()
+        .to(torch.uint8)
+    )
     config = Config(mode="ae", epochs=300, learning_rate=1e-3, batch_size=256)
     found = AE(config, *linear(pixels, k)).fit(images).score(images).mean().item()
     flat = images.flatten(1).numpy() / 255
@@ -39,4 +45,9 @@ def test_linear_autoencoder_reaches_the_error_of_pca(generator):
 
 @pytest.mark.real_data
 def test_digit_8(tmp_path):
-    assert train(Config(dataset="mnist", mode="ae", epochs=5), tmp_path, progress=False).metrics["auroc"] > 0.78
+    assert (
+        train(Config(dataset="mnist", mode="ae", epochs=5), tmp_path, progress=False).metrics[
+            "auroc"
+        ]
+        > 0.78
+    )

@@ -1,26 +1,35 @@
-"""The compared methods: what each must obey, and for each a check with a known answer (in its own file)."""
+"""The compared methods: what each must obey, and for each a check with a known answer (in its own
+file)."""
 
 import pytest
 import torch
+from torch import nn
 
+from rscvae_lab.baselines.fitting import NOISE, fit_epochs, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
+from rscvae_lab.engine.draws import epoch_generator
 from rscvae_lab.methods import COMPARED
 from rscvae_lab.runs.run import new_model
 from rscvae_lab.trainers import train
 
-PICTURES_ONLY = ("patch_svdd",)  # they compare parts of a picture, and a digit of 32 pixels has none
+INDUSTRIAL_ONLY = ("patch_svdd",)  # they compare patches, and a digit of 32 pixels has none
 
 
 def small(mode: str) -> Config:
     """One epoch on the digits or, for methods that do not take them, on small plates."""
-    plates = {"dataset": "synthetic", "category": "plate", "image_size": 64} if mode in PICTURES_ONLY else {}
+    plates = (
+        {"dataset": "synthetic", "category": "plate", "image_size": 64}
+        if mode in INDUSTRIAL_ONLY
+        else {}
+    )
     return Config(mode=mode, epochs=1, **plates)
 
 
 @pytest.mark.parametrize("mode", COMPARED)
 def test_contract(mode, tmp_path):
-    """Of any method: scores are finite, differ, survive saving, and depend on their image alone; none of no images."""
+    """Of any method: scores are finite, differ, survive saving, and depend on their image alone;
+    none of no images."""
     config = small(mode)
     run = train(config, tmp_path, progress=False)
     images = load_split(config).test[:64]
@@ -29,7 +38,9 @@ def test_contract(mode, tmp_path):
     alone = torch.cat([run.model.score(image[None]) for image in images[:5]])
     torch.testing.assert_close(alone, together[:5], rtol=1e-4, atol=1e-6)
     assert run.model.score(images[:0]).shape == (0,)
-    assert run.scores.novelty_score.to_numpy()[:64] == pytest.approx(together.double().numpy(), rel=1e-4)
+    assert run.scores.novelty_score.to_numpy()[:64] == pytest.approx(
+        together.double().numpy(), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("mode", COMPARED)
@@ -51,6 +62,23 @@ def test_same_seed_same_weights(mode, tmp_path):
     second = new_model(small(mode)).fit(images)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name]), name
+
+
+def test_weights_noise_and_batches_are_drawn_from_different_streams():
+    config, drawn = small("ae"), []
+    with seeded(config.seed):
+        drawn.append(torch.rand(4))
+    fit_epochs(
+        nn.Linear(1, 1),
+        load_split(config).train,
+        config,
+        lambda x: drawn.append(torch.rand(4)) or x.mean(),
+    )
+    drawn.append(torch.rand(4, generator=epoch_generator(config, 1)))
+    first = [numbers.tolist() for numbers in (drawn[0], drawn[1], drawn[-1])]
+    assert len({tuple(numbers) for numbers in first}) == 3
+    with seeded(config.seed, NOISE):
+        assert torch.rand(4).tolist() == first[1]
 
 
 def test_a_bar_shows_only_where_it_is_wanted(tmp_path, capsys):

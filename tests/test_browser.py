@@ -1,4 +1,5 @@
-"""The widgets in a real browser: headless Chromium drives JupyterLab, and nothing leaves this machine."""
+"""The widgets in a real browser: headless Chromium drives JupyterLab, and nothing leaves this
+machine."""
 
 import os
 import re
@@ -22,28 +23,40 @@ from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed (extra `dev`)"
+)
 expect = playwright.expect
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH"
+)
 
 SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
-CELLS = ["""\
+CELLS = [
+    """\
 from rscvae_lab import widgets
 from rscvae_lab.analysis.atlas import Atlas
 from rscvae_lab.config import Config
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.trainers import trained
 surveys = {mode: Survey.of(trained(Config(mode=mode, epochs=2))) for mode in ("vae", "o")}
-widgets.rotation_explorer(surveys["o"])""", """\
+widgets.rotation_explorer(surveys["o"])""",
+    """\
 import numpy as np
-explorer = widgets.DeviationExplorer({mode: Atlas.of(survey, 40) for mode, survey in surveys.items()})
-np.save("places.npy", explorer._places)
-explorer""", """\
+atlases = {mode: Atlas.of(survey, 40) for mode, survey in surveys.items()}
+explorer = widgets.DeviationExplorer(atlases)
+np.save("places.npy", explorer.places)
+explorer""",
+    """\
 from rscvae_lab.analysis.inspections import Inspection
 plates = Config(dataset="synthetic", category="plate", image_size=32, epochs=1, mode="o")
-widgets.PartInspector(Inspection.of(trained(plates)))""", """\
-widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")"""]
+widgets.PartInspector(Inspection.of(trained(plates)))""",
+    """\
+widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")""",
+]
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -62,8 +75,18 @@ def home(tmp_path_factory) -> Path:
 def server(home, tmp_path_factory):
     """The address of a JupyterLab, and its token."""
     private, token, port = tmp_path_factory.mktemp("jupyter"), secrets.token_hex(16), free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               "--ServerApp.port_retries=0", f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={token}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={home}",
+        f"--IdentityProvider.token={token}",
+    ]
     environment, address = private_environment(private), f"http://127.0.0.1:{port}"
     with (private / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -77,9 +100,18 @@ def server(home, tmp_path_factory):
 
 def private_environment(folder: Path) -> dict[str, str]:
     """In which JupyterLab knows no settings of this user's, and asks nobody for news."""
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
-             "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
-    notification = folder / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    names = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "IPYTHONDIR",
+    )
+    notification = (
+        folder
+        / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    )
     notification.parent.mkdir(parents=True)
     notification.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     return os.environ | {name: str(folder / name) for name in names}
@@ -98,7 +130,9 @@ def wait_for_answer(url: str, process: subprocess.Popen, log: Path, seconds: flo
             with urllib.request.urlopen(url, timeout=5):
                 return
         except OSError:
-            assert process.poll() is None and time.monotonic() < end, f"no JupyterLab:\n{log.read_text()}"
+            assert process.poll() is None and time.monotonic() < end, (
+                f"no JupyterLab:\n{log.read_text()}"
+            )
             time.sleep(0.2)
 
 
@@ -107,19 +141,30 @@ def browser_page(tmp_path_factory):
     """An empty page, and what went wrong in it so far."""
     with playwright.sync_playwright() as driver:
         context = driver.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=SWITCHES,
-            viewport={"width": 1400, "height": 1000})
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            headless=True,
+            args=SWITCHES,
+            viewport={"width": 1400, "height": 1000},
+        )
         page, troubles = context.pages[0], []
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
         for event in ("request", "websocket"):
-            page.on(event, lambda sent: is_local(sent.url) or troubles.append(f"left this machine: {sent.url}"))
+            page.on(
+                event,
+                lambda sent: (
+                    is_local(sent.url) or troubles.append(f"left this machine: {sent.url}")
+                ),
+            )
         yield page, troubles
         context.close()
 
 
 def is_local(url: str) -> bool:
-    return urlsplit(url).scheme in ("data", "blob", "about") or urlsplit(url).hostname == "127.0.0.1"
+    return (
+        urlsplit(url).scheme in ("data", "blob", "about") or urlsplit(url).hostname == "127.0.0.1"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +172,10 @@ def notebook(server, browser_page):
     """The page after Run All."""
     page, _ = browser_page
     expect.set_options(timeout=60_000)
-    page.goto(f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb?token={server.token}&reset")
+    page.goto(
+        f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
+            f"?token={server.token}&reset"
+    )
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.get_by_text("| Idle").wait_for()
     page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
@@ -137,7 +185,8 @@ def notebook(server, browser_page):
 
 @pytest.fixture(autouse=True)
 def no_trouble(browser_page):
-    """After each test: no failed cell, no uncaught error in the page, no request to another host."""
+    """After each test: no failed cell, no uncaught error in the page, no request to another
+    host."""
     yield
     page, troubles = browser_page
     failed = page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
@@ -153,10 +202,14 @@ def cell_with(page, source: str):
 
 
 def shoot(page, picture, name: str) -> None:
-    """Keeps a screenshot, on which the picture is drawn, not stretched, and not cut off at the right."""
+    """Keeps a screenshot, on which the picture is drawn, not stretched, and not cut off at the
+    right."""
     sizes = page.wait_for_function(
-        "p => p.naturalWidth > 400 && p.clientHeight > 0 && [p.clientWidth, p.clientHeight, p.naturalWidth,"
-        " p.naturalHeight, p.parentElement.clientWidth]", arg=picture.element_handle()).json_value()
+        "p => p.naturalWidth > 400 && p.clientHeight > 0"
+        " && [p.clientWidth, p.clientHeight, p.naturalWidth,"
+        " p.naturalHeight, p.parentElement.clientWidth]",
+        arg=picture.element_handle(),
+    ).json_value()
     page.screenshot(path=SHOTS / f"{name}.png")
     width, height, natural_width, natural_height, room = sizes
     assert width / height == pytest.approx(natural_width / natural_height, rel=0.01)
@@ -180,7 +233,8 @@ def test_the_rotation_slider_obeys_the_keyboard(notebook):
 
 
 def test_a_click_on_the_map_chooses_the_image_under_it(notebook, home):
-    """The loneliest training image of the first map, so that a pixel more or less does not choose its neighbour."""
+    """The loneliest training image of the first map, so that a pixel more or less does not choose
+    its neighbour."""
     cell = cell_with(notebook, "DeviationExplorer")
     picture = cell.get_by_alt_text("a map of codes; click a point")
     shoot(notebook, picture, "3-map")
@@ -213,11 +267,14 @@ def test_parts_can_be_paged_through(notebook):
 
 
 def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):
-    """The state that the button leaves on disk is one that `train` goes on from, with the next epoch."""
+    """The state that the button leaves on disk is one that `train` goes on from, with the next
+    epoch."""
     cell, folder = cell_with(notebook, "LiveTraining"), home / "live"
     picture = cell.locator("img.widget-image")
     notebook.screenshot(path=SHOTS / "5-training-ready.png")
-    train_button, stop_button = (cell.get_by_role("button", name=name, exact=True) for name in ("train", "stop"))
+    train_button, stop_button = (
+        cell.get_by_role("button", name=name, exact=True) for name in ("train", "stop")
+    )
     train_button.click()
     expect(cell.locator(".widget-html", has_text="training")).to_be_visible()
     shoot(notebook, picture, "6-training")
@@ -230,4 +287,10 @@ def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):
     assert (folder / runs.STATE).is_file()
     assert not (folder / runs.METRICS).exists()
     with pytest.raises(TrainingStopped, match=f"stopped after epoch {epoch + 1} of 2000"):
-        train(runs.read_config(folder), folder, resume=True, progress=False, watch=lambda training: False)
+        train(
+            runs.read_config(folder),
+            folder,
+            resume=True,
+            progress=False,
+            watch=lambda training: False,
+        )

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from rscvae_lab import __version__
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_parts
@@ -27,7 +28,8 @@ def copied_run(short_run, tmp_path):
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """A folder of the digits' own test pictures, as PNG and JPEG of several sizes and pixel modes."""
+    """A folder of the digits' own test pictures, as PNG and JPEG of several sizes and pixel
+    modes."""
     folder = tmp_path_factory.mktemp("pictures")
     _, test = load_parts("digits")
     eights, ones = (test.images[test.labels == label][:10, 0].numpy() for label in (8, 1))
@@ -42,24 +44,88 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("how", ["module", "script"])
 def test_help_lists_the_commands(how):
-    start = [sys.executable, "-m", "rscvae_lab"] if how == "module" else [Path(sys.executable).with_name("rscvae")]
+    start = (
+        [sys.executable, "-m", "rscvae_lab"]
+        if how == "module"
+        else [Path(sys.executable).with_name("rscvae")]
+    )
     printed = subprocess.run([*start, "--help"], check=True, capture_output=True, text=True).stdout
     for command in ("train", "score", "rerun", "run", "data"):
         assert command in printed
 
 
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"rscvae {__version__}\n"
+
+
+def test_help_loads_no_torch():
+    code = (
+        "import sys, rscvae_lab.cli as cli; cli.command_line(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_a_result_that_is_not_the_last_epoch_is_announced(command, tmp_path, monkeypatch, capsys):
+    for name in ("trainers.train", "sweeps.sweep"):
+        monkeypatch.setattr(f"rscvae_lab.{name}", lambda *_, **__: sys.exit(0))
+    for epochs, notes in (("60", 1), ("50", 0)):
+        with pytest.raises(SystemExit):
+            main(
+                [command, "--scale", "paper", "--epochs", epochs, "--out", str(tmp_path / "x.csv")]
+            )
+        assert (
+            capsys.readouterr().err.count("rscvae: paper scale: the result is epoch 50") == notes
+        )
+
+
 def test_train_and_score_end_to_end(pictures, tmp_path, capsys):
-    arguments = ["train", "--category", "8", "--mode", "e", "--epochs", "20", "--out", str(tmp_path / "run"),
-                 "--set", "beta=2", "--set", "js=jeffreys"]
+    arguments = [
+        "train",
+        "--category",
+        "8",
+        "--mode",
+        "e",
+        "--epochs",
+        "20",
+        "--out",
+        str(tmp_path / "run"),
+        "--set",
+        "beta=2",
+        "--set",
+        "js=jeffreys",
+    ]
     assert main(arguments) == 0
     assert "auroc" in capsys.readouterr().out
     assert Run.load(tmp_path / "run").config.beta == 2.0
     assert main(arguments) == 0
     assert "already finished" in capsys.readouterr().out
-    assert main(["score", "--run", str(tmp_path / "run"), "--images", str(pictures), "--out",
-                 str(tmp_path / "scores.csv")]) == 0
+    assert (
+        main(
+            [
+                "score",
+                "--run",
+                str(tmp_path / "run"),
+                "--images",
+                str(pictures),
+                "--out",
+                str(tmp_path / "scores.csv"),
+            ]
+        )
+        == 0
+    )
     table = pd.read_csv(tmp_path / "scores.csv")
-    assert list(table) == ["file", "l_recon", "l_mut", "l_enc1", "novelty_score", "threshold", "novel"]
+    assert list(table) == [
+        "file",
+        "l_recon",
+        "l_mut",
+        "l_enc1",
+        "novelty_score",
+        "threshold",
+        "novel",
+    ]
     assert len(table) == 21
     is_eight = table.file.str.contains("eight")
     assert table.novelty_score[~is_eight].mean() > table.novelty_score[is_eight].mean()
@@ -71,9 +137,23 @@ def test_a_picture_scores_the_same_as_its_test_image(short_run, tmp_path):
     _, test = load_parts("digits")
     first = short_run.scores.iloc[0]
     Image.fromarray(test.images[int(first["index"]), 0].numpy()).save(tmp_path / "one.png")
-    assert main(["score", "--run", str(short_run.folder), "--images", str(tmp_path / "one.png"),
-                 "--out", str(tmp_path / "scores.csv")]) == 0
-    assert pd.read_csv(tmp_path / "scores.csv").novelty_score[0] == pytest.approx(first.novelty_score, rel=1e-4)
+    assert (
+        main(
+            [
+                "score",
+                "--run",
+                str(short_run.folder),
+                "--images",
+                str(tmp_path / "one.png"),
+                "--out",
+                str(tmp_path / "scores.csv"),
+            ]
+        )
+        == 0
+    )
+    assert pd.read_csv(tmp_path / "scores.csv").novelty_score[0] == pytest.approx(
+        first.novelty_score, rel=1e-4
+    )
 
 
 def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_path, capsys):
@@ -84,26 +164,34 @@ def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_pat
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(folder / "nan.tiff")
     Image.new("RGBA", (8, 8)).save(folder / "see-through.png")
     out = tmp_path / "scores.csv"
-    assert main(["score", "--run", str(short_run.folder), "--images", str(folder), "--out", str(out)]) == 1
+    assert (
+        main(["score", "--run", str(short_run.folder), "--images", str(folder), "--out", str(out)])
+        == 1
+    )
     complaints = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
-    for name, line in zip(("cut.jpg", "nan.tiff", "see-through.png", "text.png"), complaints, strict=True):
+    for name, line in zip(
+        ("cut.jpg", "nan.tiff", "see-through.png", "text.png"), complaints, strict=True
+    ):
         assert name in line
     assert len(pd.read_csv(out)) == 21
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [
-    (["--category", "eleven"], "unknown category 'eleven' of digits"),
-    (["--dataset", "cifar"], "unknown data set 'cifar'"),
-    (["--mode", "z"], "unknown mode 'z'"),
-    (["--epochs", "0"], "epochs must lie between 1"),
-    (["--epochs", "ten"], "invalid int value"),
-    (["--set", "colour=red"], "unknown setting 'colour'"),
-    (["--set", "beta"], "expected NAME=VALUE"),
-    (["--scale", "huge"], "unknown scale"),
-    (["--device", "abacus"], "unknown device"),
-    (["--image-size", "30"], "multiple of 16"),
-    (["--colour", "red"], "unrecognized arguments"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--category", "eleven"], "unknown category 'eleven' of digits"),
+        (["--dataset", "cifar"], "unknown data set 'cifar'"),
+        (["--mode", "z"], "unknown mode 'z'"),
+        (["--epochs", "0"], "epochs must lie between 1"),
+        (["--epochs", "ten"], "invalid int value"),
+        (["--set", "colour=red"], "unknown setting 'colour'"),
+        (["--set", "beta"], "expected NAME=VALUE"),
+        (["--scale", "huge"], "unknown scale"),
+        (["--device", "abacus"], "unknown device"),
+        (["--image-size", "30"], "multiple of 16"),
+        (["--colour", "red"], "unrecognized arguments"),
+    ],
+)
 def test_train_refuses(arguments, expected, tmp_path, refusal):
     assert expected in refusal("train", *arguments, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -111,7 +199,9 @@ def test_train_refuses(arguments, expected, tmp_path, refusal):
 
 def test_missing_data_is_refused_with_the_way_out(tmp_path, refusal, monkeypatch):
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
-    assert "rscvae data fetch mnist" in refusal("train", "--dataset", "mnist", "--out", tmp_path / "run")
+    assert "rscvae data fetch mnist" in refusal(
+        "train", "--dataset", "mnist", "--out", tmp_path / "run"
+    )
     assert not (tmp_path / "run").exists()
     assert "rscvae data fetch mnist" in refusal("data", "verify", "mnist")
 
@@ -120,8 +210,15 @@ def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp
     (tmp_path / "file").write_text("in the way")
     assert "can be written to" in refusal("train", "--out", tmp_path / "file" / "run")
     assert "can be written to" in refusal("train", "--out", "/proc/nowhere")
-    assert "can be written to" in refusal("score", "--run", short_run.folder, "--images", pictures,
-                                          "--out", tmp_path / "file" / "scores.csv")
+    assert "can be written to" in refusal(
+        "score",
+        "--run",
+        short_run.folder,
+        "--images",
+        pictures,
+        "--out",
+        tmp_path / "file" / "scores.csv",
+    )
 
 
 def truncate(path):
@@ -142,9 +239,16 @@ def pickled(path):
     torch.save({"weight": torch.zeros(3)}, path)
 
 
-@pytest.mark.parametrize(("damage", "expected"), [
-    (truncate, "damaged file"), (foreign, "another model's weights"), (poisoned, "expected finite weights"),
-    (pickled, "expected safetensors"), (os.remove, "found no such file")])
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (truncate, "damaged file"),
+        (foreign, "another model's weights"),
+        (poisoned, "expected finite weights"),
+        (pickled, "expected safetensors"),
+        (os.remove, "found no such file"),
+    ],
+)
 def test_damaged_weights_are_refused(damage, expected, copied_run, pictures, tmp_path, refusal):
     damage(copied_run / "weights.safetensors")
     out = tmp_path / "scores.csv"
@@ -155,13 +259,26 @@ def test_damaged_weights_are_refused(damage, expected, copied_run, pictures, tmp
 def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp_path, refusal):
     out = tmp_path / "scores.csv"
     (tmp_path / "empty").mkdir()
-    assert "expected a finished run" in refusal("score", "--run", tmp_path, "--images", pictures, "--out", out)
-    for images, expected in ((tmp_path / "empty", "found none"), (tmp_path / "absent", "found nothing"),
-                             (pictures / "notes.txt", "found none among 1 files")):
-        assert expected in refusal("score", "--run", short_run.folder, "--images", images, "--out", out)
-    for content, expected in ((b"{", "expected JSON"), (b"\xff\xfe", "expected JSON"), (b"{}", "metrics of a run")):
+    assert "expected a finished run" in refusal(
+        "score", "--run", tmp_path, "--images", pictures, "--out", out
+    )
+    for images, expected in (
+        (tmp_path / "empty", "found none"),
+        (tmp_path / "absent", "found nothing"),
+        (pictures / "notes.txt", "found none among 1 files"),
+    ):
+        assert expected in refusal(
+            "score", "--run", short_run.folder, "--images", images, "--out", out
+        )
+    for content, expected in (
+        (b"{", "expected JSON"),
+        (b"\xff\xfe", "expected JSON"),
+        (b"{}", "metrics of a run"),
+    ):
         (copied_run / "metrics.json").write_bytes(content)
-        assert expected in refusal("score", "--run", copied_run, "--images", pictures, "--out", out)
+        assert expected in refusal(
+            "score", "--run", copied_run, "--images", pictures, "--out", out
+        )
 
 
 def test_a_damaged_state_is_refused(tmp_path, refusal):
@@ -182,10 +299,28 @@ def test_data_commands(capsys, refusal):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("dataset", "category"), [("mnist", "8"), ("fashion_mnist", "Ankle boot")])
+@pytest.mark.parametrize(
+    ("dataset", "category"), [("mnist", "8"), ("fashion_mnist", "Ankle boot")]
+)
 def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
-    assert main(["train", "--dataset", dataset, "--category", category, "--mode", "e", "--epochs", "1",
-                 "--out", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--dataset",
+                dataset,
+                "--category",
+                category,
+                "--mode",
+                "e",
+                "--epochs",
+                "1",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["auroc_recon"] > 0.6
     assert metrics["n_anomalous_train"] == 54
@@ -196,12 +331,17 @@ def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, caps
     out = tmp_path / "deep" / "regions.csv"
     assert main(["regions", "--epochs", "1", "--seeds", "0,1", "--out", str(out)]) == 0
     table = pd.read_csv(out)
-    assert list(zip(table.seed, table.method)) == [(seed, mode) for seed in (0, 1) for mode in ("vae", "o", "d", "e")]
+    assert list(zip(table.seed, table.method)) == [
+        (seed, mode) for seed in (0, 1) for mode in ("vae", "o", "d", "e")
+    ]
     assert np.allclose(table.filter(regex="^novel_in_").sum(axis=1), 1, atol=1e-3)
     assert "semantic-deviation rate: vae 0." in capsys.readouterr().out
     refusal("regions", "--dataset", "nowhere", "--out", out)
     refusal("regions", "--seeds", "x", "--out", out)
     assert "expected a CSV to write" in refusal("regions", "--out", tmp_path)
     runs = {run.config.config_hash: run.metrics for run in finished(tmp_path / "store")}
-    for row, name in ((table.iloc[0], "auroc_recon"), (table.iloc[1], "auroc")):  # vae is alpha 0, as everywhere
+    for row, name in (
+        (table.iloc[0], "auroc_recon"),
+        (table.iloc[1], "auroc"),
+    ):  # vae is alpha 0, as everywhere
         assert row.auroc == pytest.approx(runs[row.config_hash][name], abs=1e-4)

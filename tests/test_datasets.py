@@ -1,4 +1,5 @@
-"""Splits against the paper's counts, shifts against symmetry, and data sets that are missing or broken."""
+"""Splits against the paper's counts, shifts against symmetry, and data sets that are missing or
+broken."""
 
 import gzip
 import hashlib
@@ -24,7 +25,9 @@ from rscvae_lab.datasets.one_class import (
 from rscvae_lab.errors import InputError
 
 
-@pytest.mark.parametrize("written", ["0", 0, "T-shirt/top", "t-shirt-top", "T-SHIRT/TOP", " t-shirt-top "])
+@pytest.mark.parametrize(
+    "written", ["0", 0, "T-shirt/top", "t-shirt-top", "T-SHIRT/TOP", " t-shirt-top "]
+)
 def test_a_category_is_a_number_a_name_or_a_slug(written):
     assert class_index("Fashion-MNIST", written) == 0
     assert category_slug("fashion_mnist", written) == "t-shirt-top"
@@ -35,8 +38,10 @@ def test_lists_of_categories():
     assert category_list("fashion_mnist", "Bag, 9,bag") == ["bag", "ankle-boot"]
 
 
-@pytest.mark.parametrize(("dataset", "category"), [("mnist", "10"), ("mnist", ""), ("fashion_mnist", "Hat"),
-                                                   ("cifar10", "0")])
+@pytest.mark.parametrize(
+    ("dataset", "category"),
+    [("mnist", "10"), ("mnist", ""), ("fashion_mnist", "Hat"), ("cifar10", "0")],
+)
 def test_unknown_names_are_refused_with_what_was_expected(dataset, category):
     with pytest.raises(InputError, match="expected one of"):
         class_index(dataset, category)
@@ -45,7 +50,13 @@ def test_unknown_names_are_refused_with_what_was_expected(dataset, category):
 def test_digits_split():
     split = load_split(Config(mode="e"))
     counts = split.counts
-    assert counts == {"n_train": 107, "n_heldout": 12, "n_anomalous_train": 9, "n_test_normal": 55, "n_test_novel": 272}
+    assert counts == {
+        "n_train": 107,
+        "n_heldout": 12,
+        "n_anomalous_train": 9,
+        "n_test_normal": 55,
+        "n_test_novel": 272,
+    }
     assert split.train.dtype == torch.uint8
     assert split.train.shape[1:] == (1, 32, 32)
     assert split.train.max() > 250
@@ -53,7 +64,9 @@ def test_digits_split():
 
 def test_splits_share_no_picture_and_repeat():
     split, again = load_split(Config(mode="e")), load_split(Config(mode="e"))
-    seen = {bytes(image.numpy()) for image in split.train} | {bytes(image.numpy()) for image in split.anomalies}
+    seen = {bytes(image.numpy()) for image in split.train} | {
+        bytes(image.numpy()) for image in split.anomalies
+    }
     assert not seen & {bytes(image.numpy()) for image in split.heldout}
     for name in vars(split):
         assert torch.equal(getattr(split, name), getattr(again, name))
@@ -84,7 +97,9 @@ def test_anomalies_are_stratified_and_floored():
     assert anomalies_per_class(60_000, 9, 0.01) == 66
 
 
-@pytest.mark.parametrize("settings", [{}, {"anomaly_draw": "pooled"}, {"anomaly_draw": "fresh"}, {"p": 0.5}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"anomaly_draw": "pooled"}, {"anomaly_draw": "fresh"}, {"p": 0.5}]
+)
 def test_what_settings_are_chosen_by_is_never_trained_on_and_the_same_in_every_mode(settings):
     split = load_split(Config(mode="e", **settings))
     chosen = {bytes(image.numpy()) for image in split.validation}
@@ -97,7 +112,9 @@ def test_what_settings_are_chosen_by_is_never_trained_on_and_the_same_in_every_m
 def test_fresh_anomalies_are_others_every_epoch_from_the_pool():
     split = load_split(Config(mode="e", anomaly_draw="fresh", p=0.2))
     pool = {bytes(image.numpy()) for image in split.pool}
-    drawn = [{bytes(image.numpy()) for image in fresh_anomalies(split, 0, epoch)} for epoch in (1, 2)]
+    drawn = [
+        {bytes(image.numpy()) for image in fresh_anomalies(split, 0, epoch)} for epoch in (1, 2)
+    ]
     assert len(split.anomalies) == len(drawn[0]) == 18
     assert drawn[0] | drawn[1] <= pool
     assert len(drawn[0] & drawn[1]) < 9
@@ -112,9 +129,17 @@ def test_a_class_without_training_images_is_refused():
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("dataset", "category", "n_class", "n_test_normal", "n_test_novel"), [
-    ("mnist", "8", 5851, 974, 4513), ("mnist", "1", 6742, 1135, 4432), ("fashion_mnist", "Trouser", 6000, 1000, 4500)])
-def test_real_splits_have_the_papers_counts(dataset, category, n_class, n_test_normal, n_test_novel):
+@pytest.mark.parametrize(
+    ("dataset", "category", "n_class", "n_test_normal", "n_test_novel"),
+    [
+        ("mnist", "8", 5851, 974, 4513),
+        ("mnist", "1", 6742, 1135, 4432),
+        ("fashion_mnist", "Trouser", 6000, 1000, 4500),
+    ],
+)
+def test_real_splits_have_the_papers_counts(
+    dataset, category, n_class, n_test_normal, n_test_novel
+):
     counts = load_split(Config(dataset=dataset, category=category, mode="e")).counts
     assert counts["n_train"] + counts["n_heldout"] == n_class
     assert counts["n_heldout"] == round(n_class / 10)
@@ -172,7 +197,9 @@ def test_foreign_content_of_the_right_length_is_refused(copied_mnist):
 
 def test_download_without_a_network_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path))
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [(tmp_path / "nowhere").as_uri() + "/"])
+    monkeypatch.setattr(
+        torchvision.datasets.MNIST, "mirrors", [(tmp_path / "nowhere").as_uri() + "/"]
+    )
     with pytest.raises(InputError, match="could not be downloaded"):
         datasets.fetch("mnist")
 
@@ -184,13 +211,16 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A web server on this machine with MNIST's four archives: its address, their names and checksums."""
+    """A web server on this machine with MNIST's four archives: its address, their names and
+    checksums."""
     resources = []
     for file in sorted(mnist.raw_folder("mnist").iterdir()):
         archive = tmp_path / f"{file.name}.gz"
         archive.write_bytes(gzip.compress(file.read_bytes(), compresslevel=1))
         resources.append((archive.name, hashlib.md5(archive.read_bytes()).hexdigest()))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=tmp_path)) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(_QuietHandler, directory=tmp_path)
+    ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", resources
         server.shutdown()
@@ -198,7 +228,8 @@ def mirror(tmp_path):
 
 @pytest.mark.real_data
 def test_download_from_a_mirror(mirror, tmp_path, monkeypatch):
-    """The real download code: torchvision fetches, checks and unpacks the four archives, and we verify."""
+    """The real download code: torchvision fetches, checks and unpacks the four archives, and we
+    verify."""
     for name, value in zip(("mirrors", "resources"), ([mirror[0]], mirror[1]), strict=True):
         monkeypatch.setattr(torchvision.datasets.MNIST, name, value)
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "data"))
@@ -215,19 +246,25 @@ def test_resizing_keeps_bytes_and_flat_images():
 
 
 def test_resizing_is_bilinear():
-    """A ramp of slope 16 from 8: pixel j of 8 samples it at (j + 1/2) / 2 - 1/2, held at the edges."""
+    """A ramp of slope 16 from 8: pixel j of 8 samples it at (j + 1/2) / 2 - 1/2, held at the
+    edges."""
     ramp = torch.arange(8, 72, 16, dtype=torch.uint8).expand(1, 1, 4, 4)
     assert resize(ramp, 8)[0, 0, 3].tolist() == [8, 12, 20, 28, 36, 44, 52, 56]
-    assert resize(ramp, 2)[0, 0].tolist() != resize(ramp, 4)[0, 0, ::2, ::2].tolist(), "no antialiasing"
+    assert resize(ramp, 2)[0, 0].tolist() != resize(ramp, 4)[0, 0, ::2, ::2].tolist(), (
+        "no antialiasing"
+    )
 
 
-@pytest.mark.parametrize(("images", "message"), [
-    (torch.full((1, 1, 32, 32), float("nan")), "expected finite pixels"),
-    (torch.full((1, 1, 32, 32), 2.0), r"expected pixels in \[0, 1\]"),
-    (torch.zeros(1, 3, 32, 32), "expected images of shape"),
-    (torch.zeros(1, 1, 28, 28), "expected images of shape"),
-    (torch.zeros(1, 1, 32, 32, dtype=torch.int64), "expected uint8"),
-])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.full((1, 1, 32, 32), float("nan")), "expected finite pixels"),
+        (torch.full((1, 1, 32, 32), 2.0), r"expected pixels in \[0, 1\]"),
+        (torch.zeros(1, 3, 32, 32), "expected images of shape"),
+        (torch.zeros(1, 1, 28, 28), "expected images of shape"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.int64), "expected uint8"),
+    ],
+)
 def test_images_a_network_must_not_see(images, message):
     with pytest.raises(InputError, match=message):
         as_network_input(images, 1, 32)

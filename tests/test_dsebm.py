@@ -33,7 +33,8 @@ def images(generator):
 
 
 def test_one_layer_denoises_as_worked_out(images):
-    """f(x) = b' + W^T sigmoid(W x + c), and E(x) as it is written; a wrong sign or a missing half is far off."""
+    """f(x) = b' + W^T sigmoid(W x + c), and E(x) as it is written; a wrong sign or a missing half
+    is far off."""
     model = DSEBM(Config(mode="dsebm"), shallow(5)).double().eval()
     nn.init.uniform_(model.centre)
     x, linear = images.double() / 255, model.h[1]
@@ -54,8 +55,11 @@ def test_the_loss_reaches_every_weight_through_the_second_derivative():
 
 
 def test_without_potentials_the_centre_becomes_the_mean(images):
-    """Then f(x) = b' for every x, and the best constant answer is the mean; noise in the target would move it."""
-    model = DSEBM(Config(mode="dsebm", epochs=300, batch_size=64, learning_rate=0.02), Nothing()).fit(images)
+    """Then f(x) = b' for every x, and the best constant answer is the mean; noise in the target
+    would move it."""
+    model = DSEBM(
+        Config(mode="dsebm", epochs=300, batch_size=64, learning_rate=0.02), Nothing()
+    ).fit(images)
     assert (model.centre - images.float().mean(0) / 255).abs().max() < 1e-3
 
 
@@ -90,4 +94,9 @@ def short_dsebm(tmp_path_factory):
 @pytest.mark.real_data
 def test_digit_8(tmp_path):
     """A low floor: the energy of a digit follows its ink, and PCA is far above."""
-    assert train(Config(dataset="mnist", mode="dsebm", epochs=3), tmp_path, progress=False).metrics["auroc"] > 0.55
+    assert (
+        train(Config(dataset="mnist", mode="dsebm", epochs=3), tmp_path, progress=False).metrics[
+            "auroc"
+        ]
+        > 0.55
+    )

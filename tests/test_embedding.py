@@ -1,4 +1,5 @@
-"""The map of codes: groups that are apart stay apart, new codes find their own, the seed decides."""
+"""The map of codes: groups that are apart stay apart, new codes find their own, the seed
+decides."""
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from rscvae_lab.errors import InputError
 @pytest.fixture(scope="module")
 def two_groups():
     generator = np.random.default_rng(0)
-    return np.concatenate([generator.normal(-5, 1, (40, 8)), generator.normal(5, 1, (40, 8))]), np.repeat([0, 1], 40)
+    return np.concatenate(
+        [generator.normal(-5, 1, (40, 8)), generator.normal(5, 1, (40, 8))]
+    ), np.repeat([0, 1], 40)
 
 
 def test_groups_stay_apart_and_new_codes_join_their_own(two_groups):
@@ -34,7 +37,9 @@ def test_silhouette_of_one_cloud_is_near_zero(two_groups):
     assert silhouette(*two_groups) > 0.7
 
 
-@pytest.mark.parametrize("codes", [np.zeros((3, 2)), np.full((40, 2), np.nan), np.ones((40, 1)), np.ones((40, 5))])
+@pytest.mark.parametrize(
+    "codes", [np.zeros((3, 2)), np.full((40, 2), np.nan), np.ones((40, 1)), np.ones((40, 5))]
+)
 def test_what_no_map_can_be_made_of_is_refused(codes):
     with pytest.raises(InputError, match="at least 16 finite codes for a map"):
         CodeMap.fit(codes)
@@ -47,5 +52,7 @@ def test_too_few_of_a_group_have_no_silhouette():
 
 
 def test_a_rare_group_is_in_every_sample():
-    codes = np.concatenate([np.random.default_rng(0).normal(size=(5000, 2)), np.full((3, 2), 50.0)])
+    codes = np.concatenate(
+        [np.random.default_rng(0).normal(size=(5000, 2)), np.full((3, 2), 50.0)]
+    )
     assert silhouette(codes, np.repeat([0, 1], [5000, 3])) > 0.9

@@ -11,8 +11,8 @@ from rscvae_lab.storage.files import (
     data_root,
     make_folder,
     project_root,
-    runs_root,
     remove_stale_parts,
+    runs_root,
     write_whole,
 )
 
@@ -33,10 +33,19 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 def test_only_the_parts_of_dead_processes_are_swept(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name in (f".a.csv.{dead.pid}.part", f".a.csv.{os.getpid()}.part", ".somebodys.part", "kept.csv"):
+    for name in (
+        f".a.csv.{dead.pid}.part",
+        f".a.csv.{os.getpid()}.part",
+        ".somebodys.part",
+        "kept.csv",
+    ):
         (tmp_path / name).touch()
     remove_stale_parts(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f".a.csv.{os.getpid()}.part", ".somebodys.part", "kept.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f".a.csv.{os.getpid()}.part",
+        ".somebodys.part",
+        "kept.csv",
+    }
 
 
 def test_relative_roots_start_at_the_checkout(tmp_path, monkeypatch):

@@ -50,7 +50,9 @@ def test_losses_by_hand():
     nn.init.constant_(method.discriminator[1].bias, 1.0)
     x, x_hat = torch.zeros(4, 1, 32, 32), torch.full((4, 1, 32, 32), 0.5)
     z, z_re = torch.zeros(4, 100), torch.full((4, 100), 2.0)
-    assert method.generator_loss(x, z, x_hat, z_re).item() == pytest.approx(2 * 0.25 + 3 * 0.5 + 5 * 4)
+    assert method.generator_loss(x, z, x_hat, z_re).item() == pytest.approx(
+        2 * 0.25 + 3 * 0.5 + 5 * 4
+    )
     real, fake = math.log1p(math.exp(-1.0)), math.log1p(math.exp(1.5))
     assert method.discriminator_loss(x, x_hat).item() == pytest.approx((real + fake) / 2)
 
@@ -60,22 +62,36 @@ def test_the_discriminator_does_not_teach_what_it_is_fed(method):
     x = torch.rand(4, 1, 32, 32)
     coded = method(x)
     method.discriminator_loss(x, coded[1]).backward()
-    generator = [*method.encoder.parameters(), *method.decoder.parameters(), *method.recoder.parameters()]
+    generator = [
+        *method.encoder.parameters(),
+        *method.decoder.parameters(),
+        *method.recoder.parameters(),
+    ]
     assert all(weight.grad is None for weight in generator)
     method.generator_loss(x, *coded).backward()
     assert all(weight.grad is not None for weight in generator)
 
 
-@pytest.mark.parametrize("silent, moving", [
-    ("generator_loss", {"discriminator"}), ("discriminator_loss", {"encoder", "decoder", "recoder"})])
+@pytest.mark.parametrize(
+    "silent, moving",
+    [
+        ("generator_loss", {"discriminator"}),
+        ("discriminator_loss", {"encoder", "decoder", "recoder"}),
+    ],
+)
 def test_each_loss_moves_one_player(method, images, monkeypatch, silent, moving):
-    """With one loss times 0 its player stays, whatever gradient the other loss would have for it."""
-    monkeypatch.setattr(ganomaly, "WON", -1.0)
+    """With one loss times 0 its player stays, whatever gradient the other loss would have for
+    it."""
+    monkeypatch.setattr(ganomaly, "RESTART_BELOW", -1.0)
     loss = getattr(method, silent)
     monkeypatch.setattr(method, silent, lambda *given: 0.0 * loss(*given))
     before = copy.deepcopy(dict(method.named_parameters()))
     method.fit(images)
-    moved = {name.split(".")[0] for name, weight in method.named_parameters() if not torch.equal(weight, before[name])}
+    moved = {
+        name.split(".")[0]
+        for name, weight in method.named_parameters()
+        if not torch.equal(weight, before[name])
+    }
     assert moved == moving
 
 
@@ -101,8 +117,17 @@ def test_a_restart_gives_initial_weights(method):
 
 
 def test_colour_pictures_and_the_large_network(generator):
-    config = Config(dataset="synthetic", category="plate", mode="ganomaly", image_size=64, epochs=1, batch_size=2)
-    images = torch.randint(256, (2, config.channels, 64, 64), dtype=torch.uint8, generator=generator)
+    config = Config(
+        dataset="synthetic",
+        category="plate",
+        mode="ganomaly",
+        image_size=64,
+        epochs=1,
+        batch_size=2,
+    )
+    images = torch.randint(
+        256, (2, config.channels, 64, 64), dtype=torch.uint8, generator=generator
+    )
     method = GANomaly(config).fit(images)
     assert math.isfinite(method.losses[0]) and method.score(images).shape == (2,)
 

@@ -1,9 +1,12 @@
-"""Divergences against hand-computed values, torch.distributions, and the order the docstring promises."""
+"""Divergences against hand-computed values, torch.distributions, and the order the docstring
+promises."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from torch.distributions import Independent, Normal, kl_divergence
 
 from rscvae_lab import divergences as g
@@ -11,7 +14,9 @@ from rscvae_lab.divergences import DIVERGENCES
 
 
 def scalar(mu: float, variance: float):
-    return torch.tensor([mu], dtype=torch.float64), torch.tensor([math.log(variance)], dtype=torch.float64)
+    return torch.tensor([mu], dtype=torch.float64), torch.tensor(
+        [math.log(variance)], dtype=torch.float64
+    )
 
 
 def normal(mu, log_var):
@@ -28,15 +33,50 @@ def test_kl_agrees_with_torch_distributions(gaussian_pairs):
     p, q, prior = normal(mu_p, log_var_p), normal(mu_q, log_var_q), normal(0 * mu_p, 0 * mu_p)
     torch.testing.assert_close(g.kl(*gaussian_pairs), kl_divergence(p, q))
     torch.testing.assert_close(g.kl_standard_normal(mu_p, log_var_p), kl_divergence(p, prior))
-    torch.testing.assert_close(g.jeffreys(*gaussian_pairs), 0.25 * (kl_divergence(p, q) + kl_divergence(q, p)))
+    torch.testing.assert_close(
+        g.jeffreys(*gaussian_pairs), 0.25 * (kl_divergence(p, q) + kl_divergence(q, p))
+    )
 
 
-@pytest.mark.parametrize(("p", "q", "js"), [((0, 1), (1, 1), 0.111421), ((0, 1), (0, 4), 0.092733),
-                                            ((0, 1), (3, 1), 0.526777)])
+@pytest.mark.parametrize(
+    ("p", "q", "js"),
+    [((0, 1), (1, 1), 0.111421), ((0, 1), (0, 4), 0.092733), ((0, 1), (3, 1), 0.526777)],
+)
 def test_quadrature_and_monte_carlo_find_the_known_js(p, q, js):
     pair = (*scalar(*p), *scalar(*q))
     assert g.quadrature(*pair).item() == pytest.approx(js, abs=2e-5)
     assert g.monte_carlo(*pair, samples=200_000).item() == pytest.approx(js, abs=2e-3)
+
+
+@pytest.mark.parametrize("gap", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("ratio", "bound"),
+    [
+        (1, 2e-6),
+        (1.5, 2e-6),
+        (2, 2e-6),
+        (5, 2e-6),
+        (10, 2e-6),
+        (20, 2e-6),
+        (100, 5e-5),
+        (1000, 5e-5),
+    ],
+)
+def test_quadrature_keeps_the_error_it_states(gap, ratio, bound):
+    """Against N(0, 1) and N(gap, ratio^2) on a grid as fine as both need."""
+    steps = np.linspace(-12, 12, 40_001)
+    x = np.union1d(steps, gap + ratio * steps)
+    p, q = norm.logpdf(x), norm.logpdf(x, gap, ratio)
+    middle = np.logaddexp(p, q) - math.log(2)
+    js = np.trapezoid(0.5 * np.exp(p) * (p - middle) + 0.5 * np.exp(q) * (q - middle), x)
+    for pair in ((*scalar(0, 1), *scalar(gap, ratio**2)), (*scalar(gap, ratio**2), *scalar(0, 1))):
+        assert g.quadrature(*pair).item() == pytest.approx(js, abs=bound)
+
+
+def test_quadrature_has_the_gradient_of_its_values():
+    """Although the nodes move with the Gaussians."""
+    inputs = [part.requires_grad_() for part in (*scalar(0.3, 1.5), *scalar(-1, 30))]
+    assert torch.autograd.gradcheck(g.quadrature, inputs, atol=1e-5)
 
 
 def test_bhattacharyya_by_hand():
@@ -65,8 +105,14 @@ def test_geometric_and_moment_matched_by_their_definitions(gaussian_pairs):
 
 def test_the_order_of_the_bounds(gaussian_pairs):
     js = g.monte_carlo(*gaussian_pairs, samples=20_000)
-    ordered = [js - 0.01, g.quadrature(*gaussian_pairs), g.moment_matched(*gaussian_pairs),
-               g.bhattacharyya(*gaussian_pairs), g.geometric(*gaussian_pairs), g.jeffreys(*gaussian_pairs)]
+    ordered = [
+        js - 0.01,
+        g.quadrature(*gaussian_pairs),
+        g.moment_matched(*gaussian_pairs),
+        g.bhattacharyya(*gaussian_pairs),
+        g.geometric(*gaussian_pairs),
+        g.jeffreys(*gaussian_pairs),
+    ]
     for lower, upper in zip(ordered, ordered[1:], strict=False):
         assert (lower <= upper + 1e-9).all()
     hellinger = g.hellinger(*gaussian_pairs)
@@ -82,8 +128,12 @@ def test_every_option_is_a_divergence(name, gaussian_pairs):
     assert found.shape == (60,)
     assert (found > 0).all()
     tolerance = 0.05 if name == "monte_carlo" else 1e-9
-    torch.testing.assert_close(found, function(mu_q, log_var_q, mu_p, log_var_p), rtol=0, atol=tolerance)
-    torch.testing.assert_close(function(mu_p, log_var_p, mu_p, log_var_p), torch.zeros(60, dtype=torch.float64))
+    torch.testing.assert_close(
+        found, function(mu_q, log_var_q, mu_p, log_var_p), rtol=0, atol=tolerance
+    )
+    torch.testing.assert_close(
+        function(mu_p, log_var_p, mu_p, log_var_p), torch.zeros(60, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
@@ -97,5 +147,7 @@ def test_every_option_has_finite_gradients_at_the_edges_of_log_var(name):
 
 def test_js_saturates_where_the_default_does_not():
     zero, one = torch.zeros(64), torch.ones(64)
-    assert g.monte_carlo(zero, zero, one, zero, samples=4000).item() == pytest.approx(g.LN2, abs=1e-3)
+    assert g.monte_carlo(zero, zero, one, zero, samples=4000).item() == pytest.approx(
+        g.LN2, abs=1e-3
+    )
     assert g.bhattacharyya(zero, zero, one, zero).item() == pytest.approx(8.0)

@@ -17,10 +17,32 @@ PACKAGE = ROOT / "rscvae_lab"
 
 # The layers of the house, lowest first: a module may import what stands before it, and inside a
 # package what its own order below says.
-LAYERS = ["rscvae_lab", "errors", "storage", "divergences", "methods", "config", "_torchvision",
-          "datasets", "models", "losses", "scoring", "regions", "engine", "baselines", "runs",
-          "trainers", "sweeps", "analysis", "figures", "widgets", "reproduction", "bench", "cli",
-          "__main__"]
+LAYERS = [
+    "rscvae_lab",
+    "errors",
+    "storage",
+    "divergences",
+    "methods",
+    "config",
+    "_torchvision",
+    "datasets",
+    "models",
+    "losses",
+    "scoring",
+    "regions",
+    "engine",
+    "baselines",
+    "runs",
+    "trainers",
+    "sweeps",
+    "analysis",
+    "figures",
+    "widgets",
+    "reproduction",
+    "bench",
+    "cli",
+    "__main__",
+]
 
 
 def module_name(path: Path) -> str:
@@ -54,14 +76,19 @@ def layer(module: str) -> int:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_between_rooms_point_down(name):
-    above = {other for other in imported(MODULES[name])
-             if layer(other) > layer(name) and other != "rscvae_lab"}
+    above = {
+        other
+        for other in imported(MODULES[name])
+        if layer(other) > layer(name) and other != "rscvae_lab"
+    }
     assert not above, f"{name} imports {above}, which stand above it"
 
 
 def test_imports_inside_a_room_have_no_circles():
-    graph = {name: {other for other in imported(path) if other.split(".")[0] == name.split(".")[0]}
-             for name, path in MODULES.items()}
+    graph = {
+        name: {other for other in imported(path) if other.split(".")[0] == name.split(".")[0]}
+        for name, path in MODULES.items()
+    }
     list(TopologicalSorter(graph).static_order())  # raises CycleError
 
 
@@ -72,8 +99,11 @@ def test_few_modules_lie_flat_and_few_rooms_are_to_be_known():
     assert {name.split(".")[0] for name in MODULES} == set(LAYERS)
 
 
-@pytest.mark.parametrize("path", sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]),
-                         ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_files_and_lines_stay_short(path):
     lines = path.read_text().splitlines()
     assert len(lines) < 400
@@ -96,7 +126,9 @@ def test_the_lock_pins_every_dependency_within_its_range():
     for requirement in [*project["dependencies"], *(name for extra in extras for name in extra)]:
         name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement).groups()
         pinned = pins()[name.lower()]
-        assert [int(part) for part in pinned.split(".")[:2]] >= [int(part) for part in lowest.split(".")[:2]], name
+        assert [int(part) for part in pinned.split(".")[:2]] >= [
+            int(part) for part in lowest.split(".")[:2]
+        ], name
 
 
 def test_what_is_installed_is_what_is_locked():

@@ -1,4 +1,5 @@
-"""The split of a category of industrial pictures, and what a ResNet trained on one leaves behind."""
+"""The split of a category of industrial pictures, and what a ResNet trained on one leaves
+behind."""
 
 import shutil
 
@@ -30,8 +31,17 @@ def root(tmp_path_factory):
 @pytest.fixture
 def plate(root):
     """Configs of the small set by what they change."""
-    return lambda **changes: Config(**{"dataset": "folder", "root": str(root), "category": "plate", "image_size": 64,
-                                       "epochs": 2, "threads": 1} | changes)
+    return lambda **changes: Config(
+        **{
+            "dataset": "folder",
+            "root": str(root),
+            "category": "plate",
+            "image_size": 64,
+            "epochs": 2,
+            "threads": 1,
+        }
+        | changes
+    )
 
 
 def pictures(images: torch.Tensor) -> list[bytes]:
@@ -45,7 +55,13 @@ def assert_same(one: OneClassSplit, two: OneClassSplit, *names: str) -> None:
 
 def test_counts_add_up_to_what_lies_in_the_folder(plate):
     counts = {mode: load_split(plate(mode=mode)).counts for mode in ("vae", "o", "d", "e")}
-    assert counts["e"] == {"n_train": 11, "n_heldout": 1, "n_anomalous_train": 3, "n_test_normal": 5, "n_test_novel": 9}
+    assert counts["e"] == {
+        "n_train": 11,
+        "n_heldout": 1,
+        "n_anomalous_train": 3,
+        "n_test_normal": 5,
+        "n_test_novel": 9,
+    }
     for mode in ("vae", "o", "d"):
         assert counts[mode] == counts["e"] | {"n_anomalous_train": 0}
 
@@ -71,7 +87,9 @@ def test_every_mode_and_seed_is_judged_on_the_same_pictures(plate):
     shown = load_split(plate(mode="e", per_defect=2))
     for mode in ("vae", "o", "d", "e", "pca"):
         other = load_split(plate(mode=mode, per_defect=2, seed=7))
-        assert_same(shown, other, "train", "heldout", "test", "test_labels", "test_classes", "test_index")
+        assert_same(
+            shown, other, "train", "heldout", "test", "test_labels", "test_classes", "test_index"
+        )
         assert not set(pictures(shown.anomalies)) & set(pictures(other.test))
         assert len(other.anomalies) == (6 if mode == "e" else 0)
 
@@ -96,15 +114,24 @@ def test_test_pictures_keep_their_place_kind_and_label(plate):
 
 def test_none_shown_leaves_all_to_be_tested(plate):
     split = load_split(plate(mode="e", per_defect=0))
-    assert split.counts == {"n_train": 11, "n_heldout": 1, "n_anomalous_train": 0, "n_test_normal": 5,
-                            "n_test_novel": 12}
+    assert split.counts == {
+        "n_train": 11,
+        "n_heldout": 1,
+        "n_anomalous_train": 0,
+        "n_test_normal": 5,
+        "n_test_novel": 12,
+    }
 
 
 def test_one_of_each_defect_is_always_left_to_be_tested(plate):
     """Good pictures are never shown."""
     split = load_split(plate(mode="e", per_defect=99))
     counts = split.counts
-    assert (counts["n_anomalous_train"], counts["n_test_normal"], counts["n_test_novel"]) == (9, 5, 3)
+    assert (counts["n_anomalous_train"], counts["n_test_normal"], counts["n_test_novel"]) == (
+        9,
+        5,
+        3,
+    )
     assert sorted(split.test_classes[split.test_labels == 1].tolist()) == [1, 2, 3]
 
 
@@ -112,11 +139,25 @@ def test_what_needs_a_defect_is_null_without_one(root, tmp_path):
     """A folder whose test pictures are all good."""
     shutil.copytree(root / "plate" / "train", tmp_path / "set" / "part" / "train")
     shutil.copytree(root / "plate" / "test" / "good", tmp_path / "set" / "part" / "test" / "good")
-    config = Config(dataset="folder", root=str(tmp_path / "set"), category="part", image_size=64, epochs=1, threads=1)
+    config = Config(
+        dataset="folder",
+        root=str(tmp_path / "set"),
+        category="part",
+        image_size=64,
+        epochs=1,
+        threads=1,
+    )
     run = train(config, tmp_path / "run", progress=False)
-    assert run.metrics["auroc"] is run.metrics["auroc_best"] is run.metrics["semantic_deviation_rate"] is None
+    assert (
+        run.metrics["auroc"]
+        is run.metrics["auroc_best"]
+        is run.metrics["semantic_deviation_rate"]
+        is None
+    )
     assert run.metrics["threshold"] > 0 and run.metrics["s_a"] > 0
-    with pytest.raises(InputError, match="expected good and defective test pictures, found good alone"):
+    with pytest.raises(
+        InputError, match="expected good and defective test images, found only good"
+    ):
         Inspection.of(run).by_kind()
 
 
@@ -127,11 +168,24 @@ def test_sizes_and_channels_are_those_of_the_config(plate):
     assert grey.train.dtype == torch.uint8
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    ({"anomaly_draw": "fresh"}, "must be stratified on folder, by type of defect, found fresh"),
-    ({"anomaly_draw": "pooled"}, "must be stratified on folder, by type of defect, found pooled"),
-    ({"root": ""}, "expects a root"), ({"category": "a/b"}, "name of a subfolder"), ({"category": ".."}, "subfolder"),
-    ({"channels": 2}, "channels must be 1"), ({"dataset": "synthetic"}, "a root goes with data set folder")])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"anomaly_draw": "fresh"},
+            "must be stratified on folder, by type of defect, found fresh",
+        ),
+        (
+            {"anomaly_draw": "pooled"},
+            "must be stratified on folder, by type of defect, found pooled",
+        ),
+        ({"root": ""}, "expects a root"),
+        ({"category": "a/b"}, "name of a subfolder"),
+        ({"category": ".."}, "subfolder"),
+        ({"channels": 2}, "channels must be 1"),
+        ({"dataset": "synthetic"}, "a root goes with data set folder"),
+    ],
+)
 def test_configs_that_pictures_cannot_have(wrong, message, plate):
     with pytest.raises(InputError, match=message):
         plate(**wrong)
@@ -148,7 +202,9 @@ def weights(run: Run) -> bytes:
 
 
 def test_a_run_killed_between_two_saves_resumes_to_the_same_bytes(plate, tmp_path, monkeypatch):
-    """Dies in epoch 2, of which nothing is saved; what the state leaves out, such as a count of batches, shows here."""
+    """Dies in epoch 2, of which nothing is saved; what the state leaves out, such as a count of
+    batches, shows here."""
+
     def die_in_the_second(training: trainers.Training) -> bool:
         if len(training.histories[0]) == 2:
             raise KeyboardInterrupt
@@ -162,7 +218,9 @@ def test_a_run_killed_between_two_saves_resumes_to_the_same_bytes(plate, tmp_pat
     assert (tmp_path / "two" / "state.safetensors").is_file()
     resumed = train(config, tmp_path / "two", progress=False, resume=True)
     assert weights(resumed) == weights(undisturbed)
-    assert (resumed.folder / "scores.csv").read_bytes() == (undisturbed.folder / "scores.csv").read_bytes()
+    assert (resumed.folder / "scores.csv").read_bytes() == (
+        undisturbed.folder / "scores.csv"
+    ).read_bytes()
     assert list(resumed.history.epoch) == [1, 2, 3]
 
 
@@ -173,8 +231,12 @@ def test_a_stored_run_scores_as_it_did_and_single_pictures_alike(plate, tmp_path
     assert read.config == config
     whole = read.score(split.test)
     for name in whole:
-        torch.testing.assert_close(torch.tensor(whole[name]), torch.tensor(run.scores[name]), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            torch.tensor(whole[name]), torch.tensor(run.scores[name]), rtol=1e-4, atol=1e-6
+        )
     alone = read.score(split.test[3:4])
     assert alone.novelty_score[0] == pytest.approx(whole.novelty_score[3], rel=2e-3)
-    assert read.metrics["auroc_recon"] == pytest.approx(roc_auc_score(split.test_labels, whole.l_recon))
+    assert read.metrics["auroc_recon"] == pytest.approx(
+        roc_auc_score(split.test_labels, whole.l_recon)
+    )
     assert read.history.anomalous.notna().any(), "cut pictures are its anomalies"

@@ -19,13 +19,23 @@ from rscvae_lab.trainers import train
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A run of mode e on few plates: one defective part of each kind was shown to it and is not tested."""
+    """A run of mode e on few plates: one defective part of each kind was shown to it and is not
+    tested."""
     scratch = tmp_path_factory.mktemp("plates")
     synthetic.write_set(scratch, size=32, n_train=10, n_good=4, n_defect=3)
-    settings = {"dataset": "folder", "root": str(scratch), "category": "plate", "image_size": 32, "epochs": 1}
+    settings = {
+        "dataset": "folder",
+        "root": str(scratch),
+        "category": "plate",
+        "image_size": 32,
+        "epochs": 1,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RSCVAE_RUNS", str(scratch / "runs"))
-        yield {mode: train(Config(**settings, mode=mode), scratch / mode, progress=False) for mode in ("e", "pca")}
+        yield {
+            mode: train(Config(**settings, mode=mode), scratch / mode, progress=False)
+            for mode in ("e", "pca")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def test_pictures_masks_and_brightness_are_those_of_the_files(inspection):
     for i, row in enumerate(inspection.frame.itertuples()):
         with Image.open(f"{root}/plate/{row.file}") as picture:
             pixels = np.array(picture)
-        assert torch.equal(inspection.pictures[i], torch.from_numpy(pixels).permute(2, 0, 1))
+        assert torch.equal(inspection.images[i], torch.from_numpy(pixels).permute(2, 0, 1))
         assert row.brightness == pytest.approx(pixels.mean(), rel=1e-5)
         mask = inspection.masks[i, 0].numpy()
         if row.label == NOVEL:
@@ -62,12 +72,12 @@ def test_pictures_masks_and_brightness_are_those_of_the_files(inspection):
 
 def test_without_the_lamp_all_pictures_are_as_bright_as_the_training_pictures(inspection):
     """By hand for one picture; the scores are those of the shifted pixels."""
-    light, relit = inspection.light, inspection.relit()
+    light, relit = inspection.train_brightness, inspection.relit()
     assert relit.frame.brightness.to_numpy() == pytest.approx(light, abs=1.0)  # clipped at black
     assert np.ptp(inspection.frame.brightness) > 2
-    shifted = inspection.pictures[3] + (light - inspection.pictures[3].float().mean())
+    shifted = inspection.images[3] + (light - inspection.images[3].float().mean())
     expected = shifted.round().clamp(0, 255).to(torch.uint8)
-    assert torch.equal(relit.pictures[3], expected)
+    assert torch.equal(relit.images[3], expected)
     score = inspection.run.score(expected[None]).novelty_score[0]
     assert relit.frame.novelty_score[3] == pytest.approx(score, rel=1e-3)
     assert list(relit.frame.columns) == list(inspection.frame.columns)
@@ -83,9 +93,11 @@ def test_each_kind_is_judged_against_all_good_parts(inspection):
 
 def test_a_part_is_what_the_maps_and_pictures_say(inspection):
     part = inspection.look(7)
-    assert torch.equal(part.picture, inspection.pictures[7]) and torch.equal(part.mask, inspection.masks[7, 0])
+    assert torch.equal(part.image, inspection.images[7]) and torch.equal(
+        part.mask, inspection.masks[7, 0]
+    )
     torch.testing.assert_close(part.error, inspection.maps[7], rtol=1e-4, atol=1e-5)
-    assert part.x_hat.shape == part.x_re.shape == part.picture.shape
+    assert part.x_hat.shape == part.x_re.shape == part.image.shape
     assert 0 < inspection.pixel_auroc < 1
 
 
@@ -99,19 +111,21 @@ def test_without_masks_there_is_no_pixel_auroc(inspection):
 def test_other_runs_have_nothing_to_look_at(runs, short_run):
     with pytest.raises(InputError, match="expected a run of mode"):
         Inspection.of(runs["pca"])
-    with pytest.raises(InputError, match="expected a run on mvtec_ad, synthetic, folder, found one on digits"):
+    with pytest.raises(
+        InputError, match="expected a run on mvtec_ad, synthetic, folder, found one on digits"
+    ):
         Inspection.of(short_run)
 
 
 def test_the_inspector_pages_within_a_kind(inspection):
     inspector = widgets.PartInspector(inspection)
-    before = inspector.picture.value
+    before = inspector.image.value
     inspector.controls["number"].value = 9
-    assert inspector.picture.value != before and "defective" in inspector.text.value
+    assert inspector.image.value != before and "defective" in inspector.text.value
     inspector.controls["kind"].value = "scratch"  # of which there are two: the number follows
     assert inspector.controls["number"].max == 1 and not inspector.error.value
     assert "test/scratch/" in inspector.text.value
-    assert Image.open(io.BytesIO(inspector.picture.value)).size[0] > 400
+    assert Image.open(io.BytesIO(inspector.image.value)).size[0] > 400
     scores = inspection.frame.novelty_score[inspection.frame.kind == "scratch"]
     verdict = "novel" if scores.iloc[1] > inspection.threshold else "normal"
     assert f"called <b>{verdict}</b>" in inspector.text.value
@@ -119,7 +133,7 @@ def test_the_inspector_pages_within_a_kind(inspection):
 
 def test_a_figure_shows_parts_with_and_without_masks(inspection):
     part = inspection.look(7)
-    shown = (part.picture.numpy(), part.x_hat.numpy(), part.error.numpy())
+    shown = (part.image.numpy(), part.x_hat.numpy(), part.error.numpy())
     figure = figures.part_rows({"a": (*shown, part.mask.numpy()), "b": (*shown, None)}, 0.5)
     outlined, plain = (len(axis.collections) for axis in (figure.axes[0], figure.axes[1]))
     assert (outlined, plain) == (1, 0)

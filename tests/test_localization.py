@@ -15,12 +15,16 @@ from rscvae_lab.runs.evaluation import code
 
 def test_a_map_is_the_smoothed_difference(generator):
     """Against scipy's Gaussian, cut at three deviations and mirrored without its edge."""
-    model = VAE.from_config(Config(dataset="synthetic", category="plate", image_size=64, latent=8)).eval()
+    model = VAE.from_config(
+        Config(dataset="synthetic", category="plate", image_size=64, latent=8)
+    ).eval()
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=generator, dtype=torch.uint8)
     x_hat = code(model, images).x_hat
     maps = localization.error_maps(images, x_hat)
     error = (images / 255 - x_hat).abs().mean(1).numpy()
-    expected = np.stack([gaussian_filter(picture, 1.0, mode="mirror", radius=3) for picture in error])
+    expected = np.stack(
+        [gaussian_filter(picture, 1.0, mode="mirror", radius=3) for picture in error]
+    )
     assert maps.shape == (3, 64, 64)
     torch.testing.assert_close(maps, torch.from_numpy(expected), rtol=1e-4, atol=1e-5)
 
@@ -34,4 +38,6 @@ def test_pixel_auroc_is_scikit_learns(generator):
 
 def test_masks_without_a_defect_are_refused():
     with pytest.raises(InputError, match="found 0 of 256"):
-        localization.pixel_auroc(torch.zeros(1, 1, 16, 16, dtype=torch.bool), torch.zeros(1, 16, 16))
+        localization.pixel_auroc(
+            torch.zeros(1, 1, 16, 16, dtype=torch.bool), torch.zeros(1, 16, 16)
+        )

@@ -1,4 +1,5 @@
-"""Folders of pictures in MVTec AD's shape: what is read, what is kept, and what is refused by name."""
+"""Folders of pictures in MVTec AD's shape: what is read, what is kept, and what is refused by
+name."""
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_a_category_is_read_whole(plate):
 
 def test_the_mask_is_where_the_picture_differs(tmp_path):
     """A spot raises grey levels by 70 under its mask, on a ground that varies by a dozen."""
-    picture, mask = synthetic.part_with("spot", 64, np.random.default_rng(3))
+    picture, mask = synthetic.draw_part("spot", 64, np.random.default_rng(3))
     inside = np.array(mask) > 0
     ring = (np.array(mask.resize((16, 16)).resize((64, 64))) > 0) & ~inside
     grey = np.array(picture.convert("L")).astype(float)
@@ -57,15 +58,21 @@ def test_a_damaged_cache_is_decoded_anew(plate):
 
 
 def test_equal_seeds_draw_equal_pictures(tmp_path):
-    one, two, other = (load(synthetic.write_set(tmp_path / name, n_train=2, n_good=1, n_defect=1, seed=seed), 64, 3)
-                       for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    one, two, other = (
+        load(
+            synthetic.write_set(tmp_path / name, n_train=2, n_good=1, n_defect=1, seed=seed), 64, 3
+        )
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
     assert torch.equal(one.test, two.test)
     assert not torch.equal(one.test, other.test)
 
 
 def test_pictures_are_decoded_once_and_again_when_a_file_changed(plate, monkeypatch):
     first = load(plate, 32, 3)
-    monkeypatch.setattr(mvtec_ad, "read_pictures", lambda paths, size, channels: pytest.fail("decoded again"))
+    monkeypatch.setattr(
+        mvtec_ad, "read_images", lambda paths, size, channels: pytest.fail("decoded again")
+    )
     monkeypatch.setattr(mvtec_ad, "_masks", lambda paths, size: first.masks)
     assert torch.equal(load(plate, 32, 3).train, first.train)
     monkeypatch.undo()
@@ -98,11 +105,24 @@ def damaged(plate):
     path.write_bytes(path.read_bytes()[:100])
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (damaged, r"003\.png"),
-    (lambda plate: [file.unlink() for file in plate.glob("train/good/*")], r"normal pictures in .*good, found"),
-    (lambda plate: (plate / "ground_truth" / "spot" / "001_mask.png").unlink(), r"mask of .*001\.png"),
-    (lambda plate: (plate / "test" / "spot" / "001.png").unlink(), r"none for .*001_mask\.png")])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damaged, r"003\.png"),
+        (
+            lambda plate: [file.unlink() for file in plate.glob("train/good/*")],
+            r"normal images in .*good, found",
+        ),
+        (
+            lambda plate: (plate / "ground_truth" / "spot" / "001_mask.png").unlink(),
+            r"mask of .*001\.png",
+        ),
+        (
+            lambda plate: (plate / "test" / "spot" / "001.png").unlink(),
+            r"none for .*001_mask\.png",
+        ),
+    ],
+)
 def test_broken_folders_are_refused_by_name(damage, message, plate):
     damage(plate)
     with pytest.raises(InputError, match=message):
@@ -114,12 +134,17 @@ def test_a_missing_category_says_what_is_there(plate):
         category_folder(plate.parent, "bolt")
 
 
-@pytest.mark.skipif(not (data_root() / "mvtec_ad" / "screw").is_dir(), reason="no mvtec_ad/screw in RSCVAE_DATA")
+@pytest.mark.skipif(
+    not (data_root() / "mvtec_ad" / "screw").is_dir(), reason="no mvtec_ad/screw in RSCVAE_DATA"
+)
 def test_the_real_screw():
-    """Counts as published; and the artefact: mean brightness alone tells every defect of this category."""
+    """Counts as published; and the artefact: mean brightness alone tells every defect of this
+    category."""
     folder = category_folder(None, "screw")
-    assert verify(folder) == ("screw: 320 to train, 41 good, 24 manipulated_front, 24 scratch_head, 25 scratch_neck, "
-                              "23 thread_side, 23 thread_top, 119 masks")
+    assert verify(folder) == (
+        "screw: 320 to train, 41 good, 24 manipulated_front, 24 scratch_head, 25 scratch_neck, "
+        "23 thread_side, 23 thread_top, 119 masks"
+    )
     parts = load(folder, 64, 1)
     assert (len(parts.train), parts.kinds.count("good"), len(parts.test)) == (320, 41, 160)
     novel = torch.tensor([kind != "good" for kind in parts.kinds])
@@ -127,7 +152,17 @@ def test_the_real_screw():
     assert roc_auc_score(novel, parts.test.float().mean((1, 2, 3))) == 1
 
 
-@pytest.mark.skipif(not (data_root() / "mvtec_ad" / "screw").is_dir(), reason="no mvtec_ad/screw in RSCVAE_DATA")
+@pytest.mark.skipif(
+    not (data_root() / "mvtec_ad" / "screw").is_dir(), reason="no mvtec_ad/screw in RSCVAE_DATA"
+)
 def test_the_split_of_the_real_screw():
-    counts = load_split(Config(dataset="mvtec_ad", category="screw", mode="e", image_size=64)).counts
-    assert counts == {"n_train": 288, "n_heldout": 32, "n_anomalous_train": 5, "n_test_normal": 41, "n_test_novel": 114}
+    counts = load_split(
+        Config(dataset="mvtec_ad", category="screw", mode="e", image_size=64)
+    ).counts
+    assert counts == {
+        "n_train": 288,
+        "n_heldout": 32,
+        "n_anomalous_train": 5,
+        "n_test_normal": 41,
+        "n_test_novel": 114,
+    }

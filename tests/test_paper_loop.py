@@ -1,6 +1,6 @@
-"""The package trains what the paper writes: a loop written from Eqs. 4-14 in float64 takes the same
-steps. The reference borrows nothing from the package but the network's initial weights, its four
-sequences of layers, and the images."""
+"""The package trains what the paper writes: a loop written from Eqs. 4-14 in float64 takes the
+same steps. The reference borrows nothing from the package but the network's initial weights, its
+four sequences of layers, and the images."""
 
 import pytest
 import torch
@@ -28,8 +28,10 @@ def kl(mu: Tensor, variance: Tensor) -> Tensor:
 
 def bhattacharyya(mu: Tensor, variance: Tensor, mu_re: Tensor, variance_re: Tensor) -> Tensor:
     between = (variance + variance_re) / 2
-    return ((mu - mu_re) ** 2 / between / 8
-            + 0.5 * torch.log(between / torch.sqrt(variance * variance_re))).sum(1)
+    return (
+        (mu - mu_re) ** 2 / between / 8
+        + 0.5 * torch.log(between / torch.sqrt(variance * variance_re))
+    ).sum(1)
 
 
 def paper_loss(model: VAE, mode: str, x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
@@ -63,6 +65,7 @@ def test_steps_of_every_mode_are_those_of_a_loop_written_from_the_paper(mode):
         adam[1].zero_grad()
         loss.backward()
         adam[1].step()
-    for (name, found), expected in zip(ours.state_dict().items(),
-                                       reference.state_dict().values(), strict=True):
+    for (name, found), expected in zip(
+        ours.state_dict().items(), reference.state_dict().values(), strict=True
+    ):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, msg=name)

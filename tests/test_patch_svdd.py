@@ -1,4 +1,5 @@
-"""Patch SVDD: patches cut where they should be, maps that average, distances that are exact, a task that is learnt."""
+"""Patch SVDD: patches cut where they should be, maps that average, distances that are exact, a
+task that is learnt."""
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from rscvae_lab.baselines.patch_svdd import (
     crops,
     draw_pairs,
     nearest,
-    spread,
+    pixel_means,
 )
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
@@ -22,13 +23,16 @@ PLATES = {"dataset": "synthetic", "category": "plate", "image_size": 64, "thread
 
 
 def textured(n: int) -> torch.Tensor:
-    """Grey pictures of 64 pixels, brighter downwards, striped on the right, of a contrast and noise of their own: where
-    a patch lies can be seen, even when the pictures' mean is taken away."""
+    """Grey pictures of 64 pixels, brighter downwards, striped on the right, of a contrast and
+    noise of their own: where a patch lies can be seen, even when the pictures' mean is taken
+    away."""
     generator = torch.Generator().manual_seed(0)
     rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     layout = rows + 100 * (columns > 32) * (rows % 8 < 4)
     contrast = torch.randint(0, 2, (n, 1, 1, 1), generator=generator)
-    return (40 + contrast * layout + torch.randint(0, 40, (n, 1, 64, 64), generator=generator)).to(torch.uint8)
+    return (40 + contrast * layout + torch.randint(0, 40, (n, 1, 64, 64), generator=generator)).to(
+        torch.uint8
+    )
 
 
 def test_digits_are_refused_before_anything_is_written(tmp_path):
@@ -40,7 +44,9 @@ def test_digits_are_refused_before_anything_is_written(tmp_path):
 def test_patches_are_cut_where_their_corners_say():
     x = torch.rand(3, 2, 64, 64)
     found = crops(x, torch.tensor([[0, 0], [5, 32], [32, 7]]))
-    assert torch.equal(found, torch.stack([x[0, :, :32, :32], x[1, :, 5:37, 32:], x[2, :, 32:, 7:39]]))
+    assert torch.equal(
+        found, torch.stack([x[0, :, :32, :32], x[1, :, 5:37, 32:], x[2, :, 32:, 7:39]])
+    )
 
 
 def test_pairs_are_as_far_apart_as_asked_and_within_the_picture():
@@ -56,16 +62,23 @@ def test_pairs_are_as_far_apart_as_asked_and_within_the_picture():
 @pytest.mark.parametrize("stride", [4, 8])
 def test_a_map_is_the_mean_over_the_patches_that_cover_a_pixel(stride):
     side = 32 // stride + 1
-    assert torch.allclose(spread(torch.ones(2, side, side), stride), torch.ones(2, 64, 64))
+    assert torch.allclose(pixel_means(torch.ones(2, side, side), stride), torch.ones(2, 64, 64))
     grid = torch.rand(1, side, side)
     for row, column in ((0, 0), (63, 63), (20, 33)):
-        covering = [grid[0, i, j] for i in range(side) for j in range(side)
-                    if 0 <= row - stride * i < 32 and 0 <= column - stride * j < 32]
-        torch.testing.assert_close(spread(grid, stride)[0, row, column], torch.stack(covering).mean())
+        covering = [
+            grid[0, i, j]
+            for i in range(side)
+            for j in range(side)
+            if 0 <= row - stride * i < 32 and 0 <= column - stride * j < 32
+        ]
+        torch.testing.assert_close(
+            pixel_means(grid, stride)[0, row, column], torch.stack(covering).mean()
+        )
 
 
 def test_distances_to_the_nearest_are_exact(generator):
-    """Far from the origin, where fast products round off: as scipy counts them, and 0 for what is remembered."""
+    """Far from the origin, where fast products round off: as scipy counts them, and 0 for what is
+    remembered."""
     memory = 100 + torch.randn(3000, 64, generator=generator)
     queries = 100 + torch.randn(40, 64, generator=generator)
     expected = (queries[:, None].double() - memory.double()).norm(dim=2).amin(1)
@@ -79,15 +92,17 @@ def test_one_pass_over_a_picture_embeds_each_of_its_patches(generator):
     found = model.embed(x).view(2, 9, 9, 64)
     for i, j in ((0, 0), (2, 5), (8, 8)):
         patch = crops(x, torch.tensor([[4 * i, 4 * j]] * 2))
-        torch.testing.assert_close(found[:, i, j], model.embed(patch).squeeze(1), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            found[:, i, j], model.embed(patch).squeeze(1), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_a_remembered_picture_scores_nothing_and_a_changed_one_something():
-    """Two pictures have 162 patches, all of which the memory holds; a random encoder is enough to see the change, and
-    where it is."""
+    """Two pictures have 162 patches, all of which the memory holds; a random encoder is enough to
+    see the change, and where it is."""
     pictures = textured(2)
     model = PatchSVDD(Config(mode="patch_svdd", channels=1, **PLATES), n_memory=200)
-    model.remember(pictures)
+    model.fill_memory(pictures)
     assert model.score(pictures).max() < 1e-5
     changed = pictures.clone()
     changed[:, :, 40:48, 8:16] = 255
@@ -98,33 +113,39 @@ def test_a_remembered_picture_scores_nothing_and_a_changed_one_something():
 
 @pytest.fixture(scope="module")
 def fitted():
-    config = Config(mode="patch_svdd", channels=1, epochs=12, learning_rate=1e-3, batch_size=16, **PLATES)
+    config = Config(
+        mode="patch_svdd", channels=1, epochs=12, learning_rate=1e-3, batch_size=16, **PLATES
+    )
     return PatchSVDD(config, n_memory=1000).fit(textured(96))
 
 
 def test_directions_are_learnt_and_embeddings_stay_apart(fitted):
-    """Chance is one in eight. Gradients that do not reach the encoder, or a direction that is not the pair's, fail."""
+    """Chance is one in eight. Gradients that do not reach the encoder, or a direction that is not
+    the pair's, fail."""
     with seeded(1), torch.no_grad():
-        logits, direction = fitted.tell_directions(textured(256) / 255 - fitted.mean)
+        logits, direction = fitted.predict_directions(textured(256) / 255 - fitted.mean)
     assert (logits.argmax(1) == direction).float().mean() > 0.5
     assert fitted.memory.std(0).min() > 0.01
     assert fitted.losses[-1] < fitted.losses[0]
 
 
 def test_the_pull_counts_the_distance_of_patches_side_by_side(fitted):
-    """The loss of lambda 3 is that of lambda 1 and two distances more; pictures without texture have none, nor NaN."""
+    """The loss of lambda 3 is that of lambda 1 and two distances more; pictures without texture
+    have none, nor NaN."""
     x, losses = textured(16) / 255, []
     for pull in (1.0, 3.0):
         model = PatchSVDD(fitted.config, pull, n_memory=1)
         with seeded(2):
             losses.append(model.loss(x).item())
         with seeded(2):
-            model.tell_directions(x)
+            model.predict_directions(x)
             distance = model.jitter_distance(x).mean().item()
     assert distance > 0 and losses[1] - losses[0] == pytest.approx(2 * distance, rel=1e-3)
     flat = model.jitter_distance(torch.full_like(x, 0.3)).mean()
     flat.backward()
-    assert flat < 1e-5 and all(weight.grad.isfinite().all() for weight in model.encoder.parameters())
+    assert flat < 1e-5 and all(
+        weight.grad.isfinite().all() for weight in model.encoder.parameters()
+    )
 
 
 def test_collapsed_embeddings_are_refused():
@@ -132,18 +153,24 @@ def test_collapsed_embeddings_are_refused():
     model = PatchSVDD(Config(mode="patch_svdd", channels=1, **PLATES), n_memory=50)
     nn.init.zeros_(model.encoder[-2].weight)
     with pytest.raises(InputError, match=r"median standard deviation above 0\.01, found 0"):
-        model.remember(textured(2))
+        model.fill_memory(textured(2))
 
 
 def test_the_memory_is_of_one_size_and_holds_every_patch_at_most_once_more(monkeypatch):
-    """Its shape must not depend on how many pictures there were, or weights could not be read back."""
+    """Its shape must not depend on how many pictures there were, or weights could not be read
+    back."""
     monkeypatch.setattr(patch_svdd, "CHUNK", 2)
     model = PatchSVDD(Config(mode="patch_svdd", channels=1, **PLATES), n_memory=300)
-    model.remember(textured(3))  # 3 x 81 patches, in two chunks
+    model.fill_memory(textured(3))  # 3 x 81 patches, in two chunks
     assert model.memory.shape == (300, 64)
     counts = model.memory.unique(dim=0, return_counts=True)[1]
     assert len(counts) == 243 and counts.max() == 2
 
 
 def test_plates(tmp_path):
-    assert train(Config(mode="patch_svdd", epochs=5, **PLATES), tmp_path, progress=False).metrics["auroc"] > 0.95
+    assert (
+        train(Config(mode="patch_svdd", epochs=5, **PLATES), tmp_path, progress=False).metrics[
+            "auroc"
+        ]
+        > 0.95
+    )

@@ -1,14 +1,15 @@
-"""How industrial pictures are shown: what is drawn, and what a pose does to a picture, against scipy and torch.flip."""
+"""How industrial pictures are shown: what is drawn, and what a pose does to a picture, against
+scipy and torch.flip."""
 
 import pytest
 import torch
 from scipy.ndimage import rotate
 
 from rscvae_lab.config import CATEGORIES, Config
-from rscvae_lab.datasets.augmentation import SQUARE_SIDE, draw_poses, flips, augmented
+from rscvae_lab.datasets.augmentation import SQUARE_SIDE, augmented, draw_augmentation, flips
 from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.engine.draws import draw_epoch
 from rscvae_lab.engine.batches import Batches
+from rscvae_lab.engine.draws import draw_epoch
 
 N = 20_000
 ACROSS, DOWN, DEGREES, TOP, LEFT, SIDE = range(6)
@@ -19,7 +20,7 @@ def plate(**settings) -> Config:
 
 
 def drawn_for(config: Config, n: int = N) -> torch.Tensor:
-    return draw_poses(config, n, torch.Generator().manual_seed(1))
+    return draw_augmentation(config, n, torch.Generator().manual_seed(1))
 
 
 def pose(**values: float) -> torch.Tensor:
@@ -35,29 +36,50 @@ def x(generator):
 
 def test_labelled_sets_have_no_pose():
     assert drawn_for(Config(mode="d"), 5).shape == (5, 0)
-    assert draw_epoch(Config(mode="d"), 1, 40).pose.shape == (2, 32, 0)
+    assert draw_epoch(Config(mode="d"), 1, 40).augmentation.shape == (2, 32, 0)
 
 
 def test_which_objects_may_be_flipped():
-    """Of MVTec AD: nothing where colours have their order, print can be read, or the side that lies up is judged."""
-    found = {name: flips(Config(dataset="mvtec_ad", category=name)) for name in CATEGORIES["mvtec_ad"]}
-    assert {name for name, (across, _) in found.items() if not across} == {"cable", "capsule", "metal_nut", "pill"}
-    assert {name for name, (_, down) in found.items() if down} == {"carpet", "grid", "hazelnut", "leather", "screw",
-                                                                   "tile", "wood"}
+    """Of MVTec AD: nothing where colours have their order, print can be read, or the side that
+    lies up is judged."""
+    found = {
+        name: flips(Config(dataset="mvtec_ad", category=name)) for name in CATEGORIES["mvtec_ad"]
+    }
+    assert {name for name, (across, _) in found.items() if not across} == {
+        "cable",
+        "capsule",
+        "metal_nut",
+        "pill",
+    }
+    assert {name for name, (_, down) in found.items() if down} == {
+        "carpet",
+        "grid",
+        "hazelnut",
+        "leather",
+        "screw",
+        "tile",
+        "wood",
+    }
     assert flips(plate()) == (True, True)
 
 
 @pytest.mark.parametrize("category", ["bolts", "screw", "plate"])
 def test_the_users_own_pictures_are_never_flipped(category):
     """Nor where a folder has the name of an object that may be."""
-    assert not drawn_for(Config(dataset="folder", root="anywhere", category=category))[:, :DEGREES].any()
+    assert not drawn_for(Config(dataset="folder", root="anywhere", category=category))[
+        :, :DEGREES
+    ].any()
 
 
-@pytest.mark.parametrize(("category", "across", "down"), [("screw", 0.5, 0.5), ("bottle", 0.5, 0), ("cable", 0, 0)])
+@pytest.mark.parametrize(
+    ("category", "across", "down"), [("screw", 0.5, 0.5), ("bottle", 0.5, 0), ("cable", 0, 0)]
+)
 def test_flips_are_tossed_apart(category, across, down):
     tossed = drawn_for(Config(dataset="mvtec_ad", category=category))[:, :DEGREES]
     assert set(tossed.unique().tolist()) <= {0, 1}
-    torch.testing.assert_close(tossed.mean(0), torch.tensor([float(across), down]), atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        tossed.mean(0), torch.tensor([float(across), down]), atol=0.02, rtol=0
+    )
     assert tossed.prod(1).mean().item() == pytest.approx(across * down, abs=0.02)
 
 
@@ -81,10 +103,21 @@ def test_cut_squares_lie_within_the_picture_and_reach_its_edges(size):
         assert (start + side)[cut].max() == size
 
 
-@pytest.mark.parametrize(("mode", "p", "share"), [("d", None, 0.05), ("d", 0.5, 0.5), ("d", 0, 0), ("vae", 0.5, 0),
-                                                  ("o", 0.5, 0), ("e", 0.5, 0)])
+@pytest.mark.parametrize(
+    ("mode", "p", "share"),
+    [
+        ("d", None, 0.05),
+        ("d", 0.5, 0.5),
+        ("d", 0, 0),
+        ("vae", 0.5, 0),
+        ("o", 0.5, 0),
+        ("e", 0.5, 0),
+    ],
+)
 def test_mode_d_alone_cuts_and_a_share_p(mode, p, share):
-    assert (drawn_for(plate(mode=mode, p=p))[:, SIDE] > 0).float().mean().item() == pytest.approx(share, abs=0.01)
+    assert (drawn_for(plate(mode=mode, p=p))[:, SIDE] > 0).float().mean().item() == pytest.approx(
+        share, abs=0.01
+    )
 
 
 def test_modes_differ_in_nothing_but_the_cut():
@@ -99,9 +132,9 @@ def test_without_augmentation_mode_d_still_cuts():
 
 def test_epochs_draw_poses_anew_and_repeatably():
     one, again, other = (draw_epoch(plate(mode="d"), epoch, 20) for epoch in (1, 1, 2))
-    assert one.pose.shape == (3, 8, 6)
-    assert torch.equal(one.pose, again.pose)
-    assert not torch.equal(one.pose, other.pose)
+    assert one.augmentation.shape == (3, 8, 6)
+    assert torch.equal(one.augmentation, again.augmentation)
+    assert not torch.equal(one.augmentation, other.augmentation)
     assert not one.shifts.any(), "symmetries of the square are for labelled sets"
 
 
@@ -112,23 +145,31 @@ def test_no_pose_changes_nothing(size, generator):
     torch.testing.assert_close(augmented(x, torch.zeros(1, 2, 6)), x, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("named", "axes"), [({"across": 1}, [-1]), ({"down": 1}, [-2]),
-                                             ({"across": 1, "down": 1}, [-1, -2])])
+@pytest.mark.parametrize(
+    ("named", "axes"),
+    [({"across": 1}, [-1]), ({"down": 1}, [-2]), ({"across": 1, "down": 1}, [-1, -2])],
+)
 def test_flips_are_torchs(named, axes, x):
     torch.testing.assert_close(augmented(x, pose(**named)), x.flip(axes), rtol=0, atol=1e-5)
     turned = augmented(x, pose(degrees=4))
-    torch.testing.assert_close(augmented(x, pose(degrees=4, **named)), turned.flip(axes), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        augmented(x, pose(degrees=4, **named)), turned.flip(axes), rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("degrees", [-5, 3, 90])
 def test_turns_are_scipys(degrees, x):
-    """Bilinear about the centre, anticlockwise, the nearest edge pixel where there is none; also in the corners."""
+    """Bilinear about the centre, anticlockwise, the nearest edge pixel where there is none; also
+    in the corners."""
     expected = rotate(x.numpy(), degrees, axes=(-1, -2), reshape=False, order=1, mode="nearest")
-    torch.testing.assert_close(augmented(x, pose(degrees=degrees)), torch.from_numpy(expected), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        augmented(x, pose(degrees=degrees)), torch.from_numpy(expected), rtol=0, atol=1e-4
+    )
 
 
 def test_a_turned_ramp_is_the_ramp_of_the_turned_places():
-    """Grey = x along a row: after a turn by a it is x cos a - y sin a, x and y from the centre, y down."""
+    """Grey = x along a row: after a turn by a it is x cos a - y sin a, x and y from the centre, y
+    down."""
     place = torch.arange(64) - 31.5
     ramp, angle = place.expand(1, 1, 1, 64, 64), torch.tensor(0.05)
     expected = place * angle.cos() - place[:, None] * angle.sin()
@@ -179,6 +220,6 @@ def test_cut_pictures_are_trained_on_as_anomalies(generator):
     batches = list(Batches([config], [split]).epoch(1))
     y = torch.cat([batch.y for batch in batches])
     x = torch.cat([batch.x for batch in batches])
-    cut = draw_epoch(config, 1, 20).pose[..., SQUARE_SIDE].flatten() > 0
+    cut = draw_epoch(config, 1, 20).augmentation[..., SQUARE_SIDE].flatten() > 0
     assert torch.equal(y, cut) and 0 < y.sum() < 24
     assert torch.equal((x == 0).flatten(1).any(1), cut), "grey levels start at 1"

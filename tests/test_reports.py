@@ -38,10 +38,22 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
     figure = {"output_type": "display_data", "data": {"image/png": "QUJD\n"}}
     table = {"output_type": "execute_result", "data": {"text/html": ["<table>", "</table>"]}}
     prose = {"output_type": "display_data", "data": {"text/markdown": "**Here:** fine"}}
-    cells = [{"cell_type": "markdown", "source": ["## Who wins & why?\n", "text"], "metadata": {}},
-             {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [figure, table]},
-             {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [prose]},
-             {"cell_type": "code", "source": [], "metadata": {}, "outputs": [{"data": {"text/html": "hidden"}}]}]
+    cells = [
+        {"cell_type": "markdown", "source": ["## Who wins & why?\n", "text"], "metadata": {}},
+        {
+            "cell_type": "code",
+            "source": [],
+            "metadata": {"tags": ["glance"]},
+            "outputs": [figure, table],
+        },
+        {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [prose]},
+        {
+            "cell_type": "code",
+            "source": [],
+            "metadata": {},
+            "outputs": [{"data": {"text/html": "hidden"}}],
+        },
+    ]
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
     page = reports.glance(Config(), [tmp_path / "n.ipynb"])
     assert page.count("Who wins &amp; why?") == 1
@@ -53,14 +65,22 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
 
 
 def test_printed_figures_are_found_by_slug():
-    assert printed.printed_auroc("mnist", "8") == {"ae": 0.821, "recode_vae": 0.957, "o": 0.941, "d": 0.942, "e": 0.998}
+    assert printed.printed_auroc("mnist", "8") == {
+        "ae": 0.821,
+        "recode_vae": 0.957,
+        "o": 0.941,
+        "d": 0.942,
+        "e": 0.998,
+    }
     assert printed.printed_auroc("fashion_mnist", "t-shirt-top")["e"] == 0.957
     assert printed.printed_auroc("fashion_mnist", "Ankle boot")["o"] == 0.980
     assert printed.printed_s_a("fashion_mnist", "bag") == {"vae": 0.224, "o": 0.274}
     assert printed.printed_auroc("digits", "8") == printed.printed_s_a("mnist", "8") == {}
 
 
-@pytest.mark.parametrize("name", ["table1_mnist", "table2_fmnist", "table3_mvtec", "table4_sa", "table5_ablation"])
+@pytest.mark.parametrize(
+    "name", ["table1_mnist", "table2_fmnist", "table3_mvtec", "table4_sa", "table5_ablation"]
+)
 def test_every_printed_table_can_be_read(name):
     table = printed.printed_table(name)
     assert table.to_numpy(dtype=float).min() > 0.15
@@ -69,17 +89,38 @@ def test_every_printed_table_can_be_read(name):
 @pytest.fixture
 def frame():
     rng = np.random.default_rng(0)
-    return pd.DataFrame({"label": rng.integers(0, 2, 80), "l_recon": rng.gamma(3, 10, 80), "l_mut": rng.gamma(3, 1, 80),
-                         "l_enc1": rng.gamma(9, 1, 80), "x": rng.normal(size=80), "y": rng.normal(size=80),
-                         "group": rng.choice(["train", "normal", "novel"], 80)})
+    return pd.DataFrame(
+        {
+            "label": rng.integers(0, 2, 80),
+            "l_recon": rng.gamma(3, 10, 80),
+            "l_mut": rng.gamma(3, 1, 80),
+            "l_enc1": rng.gamma(9, 1, 80),
+            "x": rng.normal(size=80),
+            "y": rng.normal(size=80),
+            "group": rng.choice(["train", "normal", "novel"], 80),
+        }
+    )
 
 
 def test_figures_label_their_axes_and_keep_the_two_colours(frame):
     scores = frame.l_recon.to_numpy() / 30
-    history = pd.DataFrame({"epoch": [1, 2], "recon": [9.0, 5.0], "enc1": [3.0, 4.0], "auroc": [None, 0.9],
-                            "auroc_recon": [None, 0.8]})
-    table = pd.DataFrame({"method": ["pca", "vae", "e"], "auroc": [0.8, 0.9, 0.95], "auroc_best": [0.8, 0.92, 0.96],
-                          "error": 0.02})
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "recon": [9.0, 5.0],
+            "enc1": [3.0, 4.0],
+            "auroc": [None, 0.9],
+            "auroc_recon": [None, 0.8],
+        }
+    )
+    table = pd.DataFrame(
+        {
+            "method": ["pca", "vae", "e"],
+            "auroc": [0.8, 0.9, 0.95],
+            "auroc_best": [0.8, 0.92, 0.96],
+            "error": 0.02,
+        }
+    )
     drawn = {
         "curves": figures.learning_curves({"vae": history, "o": history}),
         "chart": figures.auroc_chart(table, {"e": 0.998}),
@@ -93,12 +134,16 @@ def test_figures_label_their_axes_and_keep_the_two_colours(frame):
         assert all(axis.get_xlabel() for axis in figure.axes), f"an axis of {name} has no label"
         figure.canvas.draw()
     histogram = drawn["scores"].axes[0]
-    colours = {patch.get_facecolor()[:3] for container in histogram.containers for patch in container}
+    colours = {
+        patch.get_facecolor()[:3] for container in histogram.containers for patch in container
+    }
     assert len(colours) == 2
 
 
 def test_the_floor_is_a_line_and_not_a_dot():
-    table = pd.DataFrame({"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92], "error": 0.01})
+    table = pd.DataFrame(
+        {"method": ["pca", "vae"], "auroc": [0.8, 0.9], "auroc_best": [0.8, 0.92], "error": 0.01}
+    )
     axis = figures.auroc_chart(table, {}).axes[0]
     dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
     assert [dot.get_xydata().tolist() for dot in dots] == [[[0.9, 0.0]]]
@@ -107,7 +152,9 @@ def test_the_floor_is_a_line_and_not_a_dot():
 
 def test_pictures_are_shown_as_they_are():
     images = np.stack([np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)])
-    figure = figures.picture_rows({"input": images[:, None], "output": images / 255}, columns=["a", "b"])
+    figure = figures.image_rows(
+        {"input": images[:, None], "output": images / 255}, columns=["a", "b"]
+    )
     shown = [axis.images[0] for axis in figure.axes]
     assert [image.get_clim() for image in shown] == [(0, 255), (0, 255), (0, 1), (0, 1)]
     assert shown[1].get_array().max() == 255

@@ -23,7 +23,9 @@ def torchvisions(channels: int) -> nn.Sequential:
     whole.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
     whole.inplanes = 64
     for name in ("layer2", "layer3", "layer4"):
-        setattr(whole, name, whole._make_layer(torchvision.models.resnet.BasicBlock, 64, 2, stride=2))
+        setattr(
+            whole, name, whole._make_layer(torchvision.models.resnet.BasicBlock, 64, 2, stride=2)
+        )
     return nn.Sequential(*list(whole.children())[:-2], nn.Flatten())
 
 
@@ -33,7 +35,8 @@ def size_of(model: nn.Module) -> int:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_encoder_computes_what_torchvisions_does(channels, generator):
-    """With the same weights: an order, a stride, a shortcut or a rectifier that differs fails here."""
+    """With the same weights: an order, a stride, a shortcut or a rectifier that differs fails
+    here."""
     ours, theirs = encoder(channels), torchvisions(channels)
     pairs = zip(theirs.state_dict().values(), ours.state_dict().values(), strict=True)
     for expected, found in pairs:
@@ -45,7 +48,9 @@ def test_the_encoder_computes_what_torchvisions_does(channels, generator):
 
 def test_all_widths_are_64():
     for half in (encoder(3), decoder(3, 128, 64)):
-        convolutions = [layer for layer in half.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+        convolutions = [
+            layer for layer in half.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        ]
         widths = [(layer.in_channels, layer.out_channels) for layer in convolutions]
         assert {width for pair in widths for width in pair} == {3, 64}
         assert sum(3 in pair for pair in widths) == 1
@@ -63,7 +68,9 @@ def test_parameters_counted_by_hand():
     assert size_of(whole) == 614_080 + heads + size_of(decoder(3, 128, 256))
 
 
-@pytest.mark.parametrize(("size", "channels", "latent"), [(32, 3, 8), (64, 1, 16), (128, 3, 128), (256, 3, 128)])
+@pytest.mark.parametrize(
+    ("size", "channels", "latent"), [(32, 3, 8), (64, 1, 16), (128, 3, 128), (256, 3, 128)]
+)
 def test_shapes_and_ranges(size, channels, latent, generator):
     model = VAE.from_config(plate(image_size=size, channels=channels, latent=latent)).eval()
     with torch.no_grad():
@@ -76,7 +83,8 @@ def test_shapes_and_ranges(size, channels, latent, generator):
 
 
 def test_large_pictures_are_evaluated_few_at_a_time():
-    """256 pictures of 32 x 32 a pass, or as many pixels: at once they would take gigabytes at 256 x 256."""
+    """256 pictures of 32 x 32 a pass, or as many pixels: at once they would take gigabytes at 256
+    x 256."""
     model, sizes = VAE.from_config(plate(image_size=128, latent=8)), []
     model.to_mu.register_forward_hook(lambda layer, given, made: sizes.append(len(made)))
     assert len(measure(model, torch.zeros(20, 3, 128, 128, dtype=torch.uint8))) == 20
@@ -85,8 +93,15 @@ def test_large_pictures_are_evaluated_few_at_a_time():
 
 def test_the_paper_setting_is_the_default():
     config = Config(dataset="mvtec_ad", category="bottle")
-    assert (config.network, config.image_size, config.latent, config.batch_size) == ("resnet18", 256, 128, 8)
-    assert [Config(dataset="mvtec_ad", category=name).channels for name in ("bottle", "screw")] == [3, 1]
+    assert (config.network, config.image_size, config.latent, config.batch_size) == (
+        "resnet18",
+        256,
+        128,
+        8,
+    )
+    assert [
+        Config(dataset="mvtec_ad", category=name).channels for name in ("bottle", "screw")
+    ] == [3, 1]
 
 
 @pytest.mark.parametrize("size", [48, 16, 0])
@@ -97,11 +112,18 @@ def test_sides_it_cannot_halve_five_times_are_refused(size):
 
 def test_the_loss_reaches_every_parameter(generator):
     model = VAE.from_config(plate(latent=16))
-    coding = model(torch.rand(4, 3, 64, 64, generator=generator), torch.randn(4, 16, generator=generator))
-    x, batch = torch.rand(1, 4, 3, 64, 64, generator=generator), [part.unsqueeze(0) for part in coding]
+    coding = model(
+        torch.rand(4, 3, 64, 64, generator=generator), torch.randn(4, 16, generator=generator)
+    )
+    x, batch = (
+        torch.rand(1, 4, 3, 64, 64, generator=generator),
+        [part.unsqueeze(0) for part in coding],
+    )
     terms = losses.terms(x, type(coding)(*batch))
     losses.objective(terms, torch.zeros(1, 4), losses.Weights(0.1, 0.1, 1.0)).sum().backward()
-    silent = [name for name, parameter in model.named_parameters() if not parameter.grad.abs().max() > 0]
+    silent = [
+        name for name, parameter in model.named_parameters() if not parameter.grad.abs().max() > 0
+    ]
     assert not silent
 
 

@@ -14,16 +14,32 @@ CLASSES = [str(i) for i in range(10)]
 
 def rows(method: str, seed: int, auroc: list[float], **settings) -> list[dict]:
     usual = dict.fromkeys(ROW_NAMES) | {"dataset": "mnist", "beta": 1.0}
-    return [usual | {"category": name, "method": method, "seed": seed, "auroc": value, "auroc_validation": value,
-                     "auroc_heldout_norm": value - 0.01, "auroc_best": value + 0.01} | settings
-            for name, value in zip(CLASSES, auroc)]
+    return [
+        usual
+        | {
+            "category": name,
+            "method": method,
+            "seed": seed,
+            "auroc": value,
+            "auroc_validation": value,
+            "auroc_heldout_norm": value - 0.01,
+            "auroc_best": value + 0.01,
+        }
+        | settings
+        for name, value in zip(CLASSES, auroc)
+    ]
 
 
 @pytest.fixture
 def table():
-    """Two seeds of mode o whose class means are 0.95 and 0.97; a third seed that is not finished; PCA once."""
-    return pd.DataFrame(rows("o", 0, [0.9] * 5 + [1.0] * 5) + rows("o", 1, [0.97] * 10) + rows("o", 2, [0.1] * 4)
-                        + rows("pca", 0, [0.8] * 10))
+    """Two seeds of mode o whose class means are 0.95 and 0.97; a third seed that is not finished;
+    PCA once."""
+    return pd.DataFrame(
+        rows("o", 0, [0.9] * 5 + [1.0] * 5)
+        + rows("o", 1, [0.97] * 10)
+        + rows("o", 2, [0.1] * 4)
+        + rows("pca", 0, [0.8] * 10)
+    )
 
 
 def test_means_over_classes_then_seeds(table):
@@ -38,7 +54,8 @@ def test_means_over_classes_then_seeds(table):
 
 
 def test_beside_what_the_paper_prints_and_what_its_rows_give(table):
-    """Table 1: the printed average of mode o is .976, its rows give .9763; of PCA the paper has nothing."""
+    """Table 1: the printed average of mode o is .976, its rows give .9763; of PCA the paper has
+    nothing."""
     board = scoreboard.scoreboard(table)
     assert board.loc["o", "printed"] == 0.976
     assert board.loc["o", "recomputed"] == pytest.approx(0.9763)
@@ -48,7 +65,9 @@ def test_beside_what_the_paper_prints_and_what_its_rows_give(table):
 
 def test_gaps_by_class(table):
     found = scoreboard.gaps(scoreboard.complete_seeds(table)).set_index(["method", "category"])
-    assert tuple(found.loc[("o", "7"), ["ours", "low", "high", "printed"]]) == pytest.approx((0.985, 0.97, 1.0, 0.971))
+    assert tuple(found.loc[("o", "7"), ["ours", "low", "high", "printed"]]) == pytest.approx(
+        (0.985, 0.97, 1.0, 0.971)
+    )
     figure = figures.gap_chart(found.reset_index(), scoreboard.by_class(table).pca, "MNIST")
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == CLASSES[::-1]
@@ -64,7 +83,8 @@ def test_the_scoreboard_at_a_glance(table):
 
 
 def test_before_and_after():
-    """One line a class, from the first method to the second; falling ones in another colour than rising ones."""
+    """One line a class, from the first method to the second; falling ones in another colour than
+    rising ones."""
     frame = pd.DataFrame({"vae": [0.3, 0.2], "o": [0.2, 0.4]}, index=["bag", "coat"])
     (axis,) = figures.before_after_chart({"S_a": frame}, "vae", "o").axes
     lines, _ = axis.collections
@@ -80,7 +100,8 @@ def test_supervision_counts_anomalies_on_a_log_axis():
 
 
 def test_a_change_is_paired(table):
-    """Each class and method against itself; what was trained with one setting only says nothing."""
+    """Each class and method against itself; what was trained with one setting only says
+    nothing."""
     changed = pd.DataFrame(rows("o", 0, [0.95] * 3, beta=10.0) + rows("d", 0, [0.5], beta=10.0))
     found = scoreboard.changes(pd.concat([table, changed]), {"beta": 1.0, "p": None})
     assert list(found) == ["o: beta 10.0"]
@@ -97,11 +118,22 @@ def test_wins_are_counted_and_tested(table):
     assert found.chance == pytest.approx(92 / 512)
 
 
-@pytest.mark.parametrize(("more", "message"), [
-    (rows("o", 3, [0.9] * 10, beta=10.0), "one setting of o on mnist, found several values of beta"),
-    (None, "a seed with every class, found 4 classes at most")])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            rows("o", 3, [0.9] * 10, beta=10.0),
+            "one setting of o on mnist, found several values of beta",
+        ),
+        (None, "a seed with every class, found 4 classes at most"),
+    ],
+)
 def test_means_of_unlike_things_are_refused(more, message, table):
-    mixed = pd.DataFrame(rows("o", 2, [0.1] * 4)) if more is None else pd.concat([table, pd.DataFrame(more)])
+    mixed = (
+        pd.DataFrame(rows("o", 2, [0.1] * 4))
+        if more is None
+        else pd.concat([table, pd.DataFrame(more)])
+    )
     with pytest.raises(InputError, match=message):
         scoreboard.complete_seeds(mixed)
 
@@ -114,17 +146,28 @@ def test_changes_need_a_base(table):
 
 
 def test_tables_that_are_none_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected a table of rscvae sweep in .*x\.csv, found no such file"):
+    with pytest.raises(
+        InputError, match=r"expected a table of rscvae sweep in .*x\.csv, found no such file"
+    ):
         scoreboard.stored("x", tmp_path)
     (tmp_path / "x.csv").write_text("dataset,category\nmnist,8\n")
     with pytest.raises(InputError, match="found no column"):
         scoreboard.stored("x", tmp_path)
 
 
-@pytest.mark.parametrize(("dataset", "method", "average", "recomputed"), [
-    ("mnist", "ae", 0.928, 0.9267), ("fashion_mnist", "o", 0.921, 0.9221), ("fashion_mnist", "d", 0.922, 0.9217),
-    ("mnist", "ocgan", 0.975, 0.9748), ("fashion_mnist", "dsebm", 0.866, 0.8659)])
-def test_printed_averages_are_not_always_the_means_of_their_rows(dataset, method, average, recomputed):
+@pytest.mark.parametrize(
+    ("dataset", "method", "average", "recomputed"),
+    [
+        ("mnist", "ae", 0.928, 0.9267),
+        ("fashion_mnist", "o", 0.921, 0.9221),
+        ("fashion_mnist", "d", 0.922, 0.9217),
+        ("mnist", "ocgan", 0.975, 0.9748),
+        ("fashion_mnist", "dsebm", 0.866, 0.8659),
+    ],
+)
+def test_printed_averages_are_not_always_the_means_of_their_rows(
+    dataset, method, average, recomputed
+):
     assert printed.printed_average(dataset)[method] == average
     assert printed.printed_aurocs(dataset)[method].mean() == pytest.approx(recomputed)
 
@@ -143,18 +186,31 @@ def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_pa
     """A third seed that is not finished counts neither in means nor in costs."""
     cost = {"seconds": 10.0, "images_per_second": 100.0}
     pd.DataFrame(rows("pca", 0, [0.8] * 10, **cost)).to_csv(tmp_path / "mnist.csv", index=False)
-    gan = (rows("ocgan", 0, [0.9] * 10, **cost) + rows("ocgan", 1, [0.7] * 10, **cost)
-           + rows("ocgan", 2, [0.5], seconds=1e6, images_per_second=0.0))
+    gan = (
+        rows("ocgan", 0, [0.9] * 10, **cost)
+        + rows("ocgan", 1, [0.7] * 10, **cost)
+        + rows("ocgan", 2, [0.5], seconds=1e6, images_per_second=0.0)
+    )
     other = rows("ae", 0, [0.7] * 10, dataset="fashion_mnist", **cost)
     pd.DataFrame(gan + other).to_csv(tmp_path / "rivals.csv", index=False)
-    board = scoreboard.rivals("mnist", tmp_path)
-    assert list(board.index) == [("pca", "ours"), ("ocgan", "own paper"), ("ocgan", "printed"), ("ocgan", "ours")]
+    board = scoreboard.compared("mnist", tmp_path)
+    assert list(board.index) == [
+        ("pca", "ours"),
+        ("ocgan", "own paper"),
+        ("ocgan", "printed"),
+        ("ocgan", "ours"),
+    ]
     ours = board.loc["ocgan", "ours"]
     assert tuple(ours[["2", "mean", "spread", "n_seeds"]]) == pytest.approx((0.8, 0.8, 0.1, 2))
-    assert scoreboard.with_spread([0.8, 0.7, np.nan], [0.1, np.nan, np.nan]) == ["0.800 ± 0.100", "0.700", "–"]
+    assert scoreboard.with_spread([0.8, 0.7, np.nan], [0.1, np.nan, np.nan]) == [
+        "0.800 ± 0.100",
+        "0.700",
+        "–",
+    ]
     assert tuple(ours[["seconds", "images_per_second"]]) == (10, 100)
     assert list(board.loc["ocgan", ["2", "mean"]].iloc[:2].to_numpy().ravel()) == pytest.approx(
-        [0.942, 0.975, 0.947, printed.printed_aurocs("mnist").ocgan.mean()]), "not as OCGAN's paper has digit 2"
-    (left,) = figures.rivals_chart({"MNIST": board}).axes
+        [0.942, 0.975, 0.947, printed.printed_aurocs("mnist").ocgan.mean()]
+    ), "not as OCGAN's paper has digit 2"
+    (left,) = figures.compared_chart({"MNIST": board}).axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["OCGAN"]
     assert left.lines[0].get_xdata()[0] == pytest.approx(0.8), "the floor"

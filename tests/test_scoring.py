@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 
 from rscvae_lab import scoring
@@ -35,7 +34,9 @@ def test_eq_17_by_hand():
 
 
 def test_s_a_is_zero_when_codes_follow_pictures():
-    assert scoring.s_a(RECON, 7 * RECON, scoring.Normalisers.over(RECON, 7 * RECON)) == pytest.approx(0.0)
+    assert scoring.s_a(
+        RECON, 7 * RECON, scoring.Normalisers.over(RECON, 7 * RECON)
+    ) == pytest.approx(0.0)
     assert scoring.s_a_spearman(RECON, RECON**3) == pytest.approx(1.0)
     assert scoring.s_a_spearman(RECON, -RECON) == pytest.approx(-1.0)
 
@@ -51,7 +52,10 @@ def test_the_standard_error_of_an_auroc_agrees_with_resampling():
     """Exponential scores, for which Hanley and McNeil's formula is exact."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [50, 200])
-    drawn = [scoring.auroc(labels, rng.exponential(np.where(labels == 1, 8.0, 1.0))) for _ in range(1000)]
+    drawn = [
+        scoring.auroc(labels, rng.exponential(np.where(labels == 1, 8.0, 1.0)))
+        for _ in range(1000)
+    ]
     expected = scoring.auroc_standard_error(8 / 9, 50, 200)
     assert np.mean(drawn) == pytest.approx(8 / 9, abs=0.005)
     assert np.std(drawn) == pytest.approx(expected, rel=0.1)
@@ -62,11 +66,14 @@ def test_the_threshold_lets_95_percent_of_normals_pass():
     assert (scores > scoring.threshold(scores)).mean() == pytest.approx(0.05, abs=1e-3)
 
 
-@pytest.mark.parametrize(("labels", "scores", "message"), [
-    ([0, 0], [1.0, 2.0], "found 2 normal and 0 novel"),
-    ([1, 1, 1], [1.0, 2.0, 3.0], "found 0 normal and 3 novel"),
-    ([0, 1], [np.nan, 1.0], "found 1 NaN or infinite of 2"),
-])
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([0, 0], [1.0, 2.0], "found 2 normal and 0 novel"),
+        ([1, 1, 1], [1.0, 2.0, 3.0], "found 0 normal and 3 novel"),
+        ([0, 1], [np.nan, 1.0], "found 1 NaN or infinite of 2"),
+    ],
+)
 def test_auroc_refuses(labels, scores, message):
     with pytest.raises(InputError, match=message):
         scoring.auroc(np.array(labels), np.array(scores))
@@ -84,7 +91,8 @@ def test_auroc_counts_pairs_and_ties_half():
 
 
 def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():
-    """Two scores that share most of their noise: far less than independent errors would add up to."""
+    """Two scores that share most of their noise: far less than independent errors would add up
+    to."""
     generator = np.random.default_rng(0)
     labels = np.repeat([0, 1], [80, 150])
     shared = labels + generator.normal(size=230)
@@ -92,7 +100,10 @@ def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():
     differences = []
     for _ in range(1000):
         drawn = np.concatenate([generator.integers(0, 80, 80), generator.integers(80, 230, 150)])
-        differences.append(scoring.auroc(labels[drawn], first[drawn]) - scoring.auroc(labels[drawn], second[drawn]))
+        differences.append(
+            scoring.auroc(labels[drawn], first[drawn])
+            - scoring.auroc(labels[drawn], second[drawn])
+        )
     found = scoring.auroc_difference_error(labels, first, second)
     assert found == pytest.approx(np.std(differences), rel=0.15)
     alone = scoring.auroc_standard_error(scoring.auroc(labels, first), 80, 150)

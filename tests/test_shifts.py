@@ -19,7 +19,10 @@ def test_the_seven_shifts_are_the_symmetries_of_the_square(generator):
     shifted = apply_operations(image.expand(8, -1, -1, -1), subsets)
     turns = [image.rot90(k, (-2, -1)) for k in range(4)]
     symmetries = turns + [turn.flip(-1) for turn in turns]
-    found = [next(i for i, symmetry in enumerate(symmetries) if torch.equal(symmetry[0], one)) for one in shifted]
+    found = [
+        next(i for i, symmetry in enumerate(symmetries) if torch.equal(symmetry[0], one))
+        for one in shifted
+    ]
     assert found[0] == 0
     assert sorted(found) == list(range(8))
     torch.testing.assert_close(shifted[1], image[0].flip(-1))  # h-flip mirrors left and right
@@ -37,7 +40,9 @@ def test_the_number_of_operations_is_uniform(generator):
 
 def test_safe_shifts_are_quarter_turns(generator):
     image = torch.rand(1, 1, 4, 4, generator=generator)
-    shifted = apply_operations(image.expand(100, -1, -1, -1), draw_operations(100, generator, "safe"))
+    shifted = apply_operations(
+        image.expand(100, -1, -1, -1), draw_operations(100, generator, "safe")
+    )
     quarter, three_quarters = image[0].rot90(1, (-2, -1)), image[0].rot90(3, (-2, -1))
     is_quarter = torch.tensor([torch.equal(one, quarter) for one in shifted])
     assert all(torch.equal(one, three_quarters) for one in shifted[~is_quarter])

@@ -30,9 +30,13 @@ def read(path) -> pd.DataFrame:
 
 def test_a_plan_is_every_combination_once():
     units = plan("digits", "3,8,3", "vae,recode_vae,o", "0,1", SHORT)
-    assert [(c.seed, c.category, c.mode) for c, in units] == [
-        (seed, category, mode) for seed in (0, 1) for category in ("3", "8") for mode in ("vae", "o")]
-    assert all(config.threads == 1 for config, in units)
+    assert [(c.seed, c.category, c.mode) for (c,) in units] == [
+        (seed, category, mode)
+        for seed in (0, 1)
+        for category in ("3", "8")
+        for mode in ("vae", "o")
+    ]
+    assert all(config.threads == 1 for (config,) in units)
     assert plan("digits", "3", "o", "0", {"threads": 2})[0][0].threads == 2
 
 
@@ -43,10 +47,16 @@ def test_on_a_gpu_a_plan_is_ensembles_of_models_that_recode_alike():
     assert all(config.stack == 40 and config.precision == "tf32" for config in units[20])
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("digits", "11", "o", "0"), "unknown category"), (("digits", "1", "z", "0"), "unknown mode"),
-    (("digits", "1", "o", "zero"), "seeds expects integers"), (("digits", "1", "", "0"), "expected names"),
-    (("letters", "1", "o", "0"), "unknown data set")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("digits", "11", "o", "0"), "unknown category"),
+        (("digits", "1", "z", "0"), "unknown mode"),
+        (("digits", "1", "o", "zero"), "seeds expects integers"),
+        (("digits", "1", "", "0"), "expected names"),
+        (("letters", "1", "o", "0"), "unknown data set"),
+    ],
+)
 def test_a_wrong_plan_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         plan(*arguments, SHORT)
@@ -68,7 +78,17 @@ def test_half_a_result_is_none(tmp_path):
 
 def test_a_sweep_leaves_rows_and_runs(tmp_path, capsys):
     out = tmp_path / "deep" / "x.csv"
-    arguments = ["sweep", "--categories", "3,8", "--methods", "vae,o,pca", "--epochs", "2", "--out", str(out)]
+    arguments = [
+        "sweep",
+        "--categories",
+        "3,8",
+        "--methods",
+        "vae,o,pca",
+        "--epochs",
+        "2",
+        "--out",
+        str(out),
+    ]
     assert main(arguments) == 0
     assert "6 of 6 runs" in capsys.readouterr().out
     table = pd.read_csv(out)
@@ -103,9 +123,11 @@ def test_a_failed_run_is_reported_and_stops_no_other(tmp_path, monkeypatch, caps
 
 
 def test_a_process_that_dies_is_tried_again_then_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "_in_a_process", _die)
+    monkeypatch.setattr(sweeps, "train_in_worker", _die)
     failures = sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv", jobs=2)
-    assert [outcome.failure for outcome in failures] == ["8, pca: its process was killed; is memory short?"]
+    assert [outcome.failure for outcome in failures] == [
+        "digits 8, pca, seed 0: its process was killed; is memory short?"
+    ]
 
 
 def _die(*_):
@@ -131,13 +153,29 @@ def test_what_is_no_table_of_ours_is_refused(tmp_path):
 
 def test_two_sweeps_do_not_write_to_one_table(tmp_path):
     (tmp_path / "x.runs").mkdir()
-    with FileLock(tmp_path / "x.runs" / ".lock"), pytest.raises(InputError, match="another sweep is writing"):
+    with (
+        FileLock(tmp_path / "x.runs" / ".lock"),
+        pytest.raises(InputError, match="another sweep is writing"),
+    ):
         sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv")
 
 
 def command(out, *more: str) -> list[str]:
-    return [sys.executable, "-m", "rscvae_lab", "sweep", "--categories", "3,8", "--methods", "vae,o,e",
-            "--epochs", "30", "--out", str(out), *more]
+    return [
+        sys.executable,
+        "-m",
+        "rscvae_lab",
+        "sweep",
+        "--categories",
+        "3,8",
+        "--methods",
+        "vae,o,e",
+        "--epochs",
+        "30",
+        "--out",
+        str(out),
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +189,9 @@ def test_ten_kills_change_nothing(undisturbed, tmp_path):
     """SIGKILL of the sweep alone, at random moments of its life."""
     out, chance = tmp_path / "x.csv", random.Random(0)
     for _ in range(10):
-        process = subprocess.Popen(command(out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
         time.sleep(chance.uniform(1, 8))
         process.kill()
         process.wait()
@@ -163,14 +203,27 @@ def test_ten_kills_change_nothing(undisturbed, tmp_path):
 
 @pytest.fixture
 def cluster():
-    """A Dask scheduler and two workers as processes of this machine: its address, and the workers."""
+    """A Dask scheduler and two workers as processes of this machine: its address, and the
+    workers."""
     pytest.importorskip("distributed", reason="the extra [dask] is not installed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address, dask = f"tcp://127.0.0.1:{port}", [sys.executable, "-m"]
-    worker = [*dask, "distributed.cli.dask_worker", address, "--nthreads", "2", "--no-nanny", "--no-dashboard"]
-    commands = [[*dask, "distributed.cli.dask_scheduler", "--port", str(port), "--no-dashboard"], worker, worker]
+    worker = [
+        *dask,
+        "distributed.cli.dask_worker",
+        address,
+        "--nthreads",
+        "2",
+        "--no-nanny",
+        "--no-dashboard",
+    ]
+    commands = [
+        [*dask, "distributed.cli.dask_scheduler", "--port", str(port), "--no-dashboard"],
+        worker,
+        worker,
+    ]
     children = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
     yield address, children[1:]
     for child in children:
@@ -181,24 +234,34 @@ def cluster():
 def test_a_dask_worker_may_be_killed(cluster, undisturbed, tmp_path):
     (address, workers), out = cluster, tmp_path / "x.csv"
     arguments = command(out, "--backend", "dask", "--scheduler", address)
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         while not out.exists():
             assert process.poll() is None
             time.sleep(0.1)
         workers[0].kill()
         assert process.wait(timeout=300) == 0
     pd.testing.assert_frame_equal(read(out), undisturbed)
-    assert len([Run.load(folder) for folder in (tmp_path / "x.runs").iterdir() if folder.is_dir()]) == 6
+    assert (
+        len([Run.load(folder) for folder in (tmp_path / "x.runs").iterdir() if folder.is_dir()])
+        == 6
+    )
 
 
 def test_no_cluster_is_said_in_words(tmp_path):
     with pytest.raises(InputError, match="expected a Dask scheduler"):
-        sweep([(Config(mode="pca"),)], tmp_path / "x.csv", backend="dask", scheduler="tcp://127.0.0.1:1")
+        sweep(
+            [(Config(mode="pca"),)],
+            tmp_path / "x.csv",
+            backend="dask",
+            scheduler="tcp://127.0.0.1:1",
+        )
 
 
 def test_a_distant_run_comes_home_whole(tmp_path):
     unit = (replace(Config(mode="pca"), threads=1),)
-    outcome = sweeps._train_away(unit)
-    sweeps._store(outcome.files, tmp_path)
-    folder, = tmp_path.iterdir()
+    outcome = sweeps.train_remotely(unit)
+    sweeps.store_runs(outcome.files, tmp_path)
+    (folder,) = tmp_path.iterdir()
     assert Run.load(folder).result_rows()[0]["auroc"] == outcome.rows[0]["auroc"]

@@ -18,11 +18,11 @@ from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.trainers import train, trained
 
 RUN_FILES = {"config.json", "weights.safetensors", "history.csv", "scores.csv", "metrics.json"}
-METRICS = """auroc auroc_recon auroc_mut auroc_heldout_norm auroc_best auroc_final threshold s_a s_a_test_mean
-    s_a_spearman n_train n_heldout n_anomalous_train n_test_normal n_test_novel epochs seed scale seconds
-    images_per_second device torch commit""".split()
-HISTORY = """epoch loss recon enc1 enc2 mut consist anomalous learning_rate seconds auroc auroc_recon
-    auroc_mut""".split()
+METRICS = """auroc auroc_recon auroc_mut auroc_heldout_norm auroc_best auroc_final threshold s_a
+    s_a_test_mean s_a_spearman n_train n_heldout n_anomalous_train n_test_normal n_test_novel
+    epochs seed scale seconds images_per_second device torch commit""".split()
+HISTORY = """epoch loss recon enc1 enc2 mut consist anomalous learning_rate seconds auroc
+    auroc_recon auroc_mut""".split()
 
 
 def weights(folder) -> bytes:
@@ -37,8 +37,20 @@ def test_a_run_leaves_its_files_and_every_metric(mode, tmp_path):
     assert list(metrics)[:23] == METRICS
     is_vae = mode != "pca"
     missing = {name for name in METRICS if metrics[name] is None}
-    assert missing <= ({"commit"} if is_vae else {"commit", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "epochs",
-                                                  "s_a", "s_a_test_mean", "s_a_spearman"})
+    assert missing <= (
+        {"commit"}
+        if is_vae
+        else {
+            "commit",
+            "auroc_recon",
+            "auroc_mut",
+            "auroc_heldout_norm",
+            "epochs",
+            "s_a",
+            "s_a_test_mean",
+            "s_a_spearman",
+        }
+    )
     assert 0 < metrics["auroc_validation"] <= 1
     assert list(run.scores) == ["index", "label", "l_recon", "l_mut", "l_enc1", "novelty_score"]
     assert run.scores.notna().all().all() == is_vae
@@ -49,10 +61,16 @@ def test_a_run_leaves_its_files_and_every_metric(mode, tmp_path):
 def test_the_metrics_follow_from_the_scores(short_run):
     """Eq. 15 by hand from scores.csv, against a rank-sum count of pairs."""
     scores, metrics = short_run.scores, short_run.metrics
-    paper_score = 0.5 * scores.l_mut / scores.l_mut.mean() + 0.5 * scores.l_recon / scores.l_recon.mean()
+    paper_score = (
+        0.5 * scores.l_mut / scores.l_mut.mean() + 0.5 * scores.l_recon / scores.l_recon.mean()
+    )
     n_novel, n_normal = metrics["n_test_novel"], metrics["n_test_normal"]
-    for name, score in {"auroc": paper_score, "auroc_recon": scores.l_recon, "auroc_mut": scores.l_mut,
-                        "auroc_heldout_norm": scores.novelty_score}.items():
+    for name, score in {
+        "auroc": paper_score,
+        "auroc_recon": scores.l_recon,
+        "auroc_mut": scores.l_mut,
+        "auroc_heldout_norm": scores.novelty_score,
+    }.items():
         rank_sum = score.rank()[scores.label == 1].sum()
         by_hand = (rank_sum - n_novel * (n_novel + 1) / 2) / (n_novel * n_normal)
         assert metrics[name] == pytest.approx(by_hand)
@@ -60,7 +78,9 @@ def test_the_metrics_follow_from_the_scores(short_run):
     ratio = normal.l_mut / normal.l_recon * normal.l_recon.mean() / normal.l_mut.mean()
     assert metrics["s_a"] == pytest.approx(ratio.std(ddof=0))
     assert metrics["s_a_relative"] == pytest.approx(ratio.std(ddof=0) / ratio.mean())
-    assert metrics["s_a_spearman"] == pytest.approx(normal.l_mut.corr(normal.l_recon, method="spearman"))
+    assert metrics["s_a_spearman"] == pytest.approx(
+        normal.l_mut.corr(normal.l_recon, method="spearman")
+    )
 
 
 def test_training_learns_to_tell_novel_from_normal(short_run):
@@ -69,21 +89,37 @@ def test_training_learns_to_tell_novel_from_normal(short_run):
     history = short_run.history
     assert history.recon.iloc[-1] < 0.6 * history.recon.iloc[0]
     assert 2 < history.enc1.iloc[-1] < 40  # nats: neither collapsed nor unregularised
-    novel, normal = (short_run.scores.novelty_score[short_run.scores.label == label].mean() for label in (1, 0))
+    novel, normal = (
+        short_run.scores.novelty_score[short_run.scores.label == label].mean() for label in (1, 0)
+    )
     assert novel > 1.2 * normal
 
 
 @pytest.mark.parametrize("mode", ["vae", "d", "e"])
 def test_the_same_seed_gives_the_same_bytes(mode, tmp_path):
-    one, two, other = (train(Config(mode=mode, epochs=2, seed=seed), tmp_path / name, progress=False)
-                       for name, seed in (("one", 3), ("two", 3), ("other", 4)))
+    one, two, other = (
+        train(Config(mode=mode, epochs=2, seed=seed), tmp_path / name, progress=False)
+        for name, seed in (("one", 3), ("two", 3), ("other", 4))
+    )
     assert weights(one.folder) == weights(two.folder)
     assert weights(one.folder) != weights(other.folder)
     pd.testing.assert_frame_equal(one.scores, two.scores)
 
 
 def command(folder, *extra):
-    return [sys.executable, "-m", "rscvae_lab", "train", "--mode", "d", "--epochs", "60", "--out", str(folder), *extra]
+    return [
+        sys.executable,
+        "-m",
+        "rscvae_lab",
+        "train",
+        "--mode",
+        "d",
+        "--epochs",
+        "60",
+        "--out",
+        str(folder),
+        *extra,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +131,11 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_resumes_to_the_same_bytes(how, undisturbed, tmp_path):
-    heed_interrupts = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (a job in the background ignores them)
-    process = subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    # a job in the background ignores them
+    heed_interrupts = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(
+        command(tmp_path), stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     deadline = time.monotonic() + 120
     while not (tmp_path / "state.safetensors").exists():
         assert process.poll() is None, "the run ended before its state was ever saved"
@@ -126,10 +165,15 @@ def test_a_finished_run_is_left_alone_and_another_config_refused(tmp_path):
 
 
 def test_what_lies_in_a_folder_without_a_config_is_not_taken_over(tmp_path):
-    fresh, stale = (train(Config(epochs=1, seed=seed), tmp_path / str(seed), progress=False) for seed in (1, 2))
+    fresh, stale = (
+        train(Config(epochs=1, seed=seed), tmp_path / str(seed), progress=False) for seed in (1, 2)
+    )
     (stale.folder / "config.json").unlink()
     (stale.folder / "state.safetensors").write_text("another training's")
-    assert train(Config(epochs=1, seed=1), stale.folder, progress=False).metrics["auroc"] == fresh.metrics["auroc"]
+    assert (
+        train(Config(epochs=1, seed=1), stale.folder, progress=False).metrics["auroc"]
+        == fresh.metrics["auroc"]
+    )
     assert weights(stale.folder) == weights(fresh.folder)
 
 
@@ -154,21 +198,30 @@ def test_paper_scale_reports_the_epoch_of_lowest_rate(tmp_path):
 
 def test_divergence_is_said_in_words_and_leaves_no_result(tmp_path, monkeypatch):
     objective = losses.objective
-    monkeypatch.setattr(losses, "objective", lambda *arguments: float("nan") * objective(*arguments))
-    message = r"training diverged in epoch 1: .* found nan; try a learning_rate below 0\.001 in another folder"
+    monkeypatch.setattr(
+        losses, "objective", lambda *arguments: float("nan") * objective(*arguments)
+    )
+    message = (
+        r"training diverged in epoch 1: .* found nan; try a learning_rate below 0\.001 in "
+        "another folder"
+    )
     with pytest.raises(InputError, match=message):
         train(Config(epochs=2), tmp_path, progress=False)
     assert not (tmp_path / "metrics.json").exists()
 
 
-@pytest.mark.parametrize(("mode", "has_anomalies", "has_recoding"), [
-    ("vae", False, False), ("o", False, True), ("d", True, True), ("e", True, True)])
+@pytest.mark.parametrize(
+    ("mode", "has_anomalies", "has_recoding"),
+    [("vae", False, False), ("o", False, True), ("d", True, True), ("e", True, True)],
+)
 def test_each_mode_trains_on_its_own_images_and_terms(mode, has_anomalies, has_recoding, tmp_path):
     history = train(Config(mode=mode, epochs=2, p=0.3), tmp_path, progress=False).history
     assert history.anomalous.notna().all() == history.anomalous.notna().any() == has_anomalies
     assert history.mut.notna().all() == history.mut.notna().any() == has_recoding
     if has_anomalies:
-        assert (history.anomalous < history.recon).all(), "no reconstruction is asked of a (pseudo-)anomaly"
+        assert (history.anomalous < history.recon).all(), (
+            "no reconstruction is asked of a (pseudo-)anomaly"
+        )
 
 
 def test_one_vae_training_gives_two_rows(tmp_path):
@@ -201,8 +254,10 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("dataset", "category", "name", "floor"), [
-    ("mnist", "8", "auroc_recon", 0.75), ("fashion_mnist", "Trouser", "auroc_recon", 0.96)])
+@pytest.mark.parametrize(
+    ("dataset", "category", "name", "floor"),
+    [("mnist", "8", "auroc_recon", 0.75), ("fashion_mnist", "Trouser", "auroc_recon", 0.96)],
+)
 def test_real_pictures_are_learnt_in_two_epochs(dataset, category, name, floor, tmp_path):
     run = train(Config(dataset=dataset, category=category, epochs=2), tmp_path, progress=False)
     assert run.metrics[name] >= floor
@@ -210,12 +265,15 @@ def test_real_pictures_are_learnt_in_two_epochs(dataset, category, name, floor, 
 
 @pytest.mark.real_data
 def test_the_floor_is_where_it_should_be(tmp_path):
-    """PCA-32 on MNIST 8 scored .849 on 28x28 pixels and the whole test set; the split's seeded half moves it little."""
+    """PCA-32 on MNIST 8 scored .849 on 28x28 pixels and the whole test set; the split's seeded
+    half moves it little."""
     run = train(Config(dataset="mnist", mode="pca"), tmp_path, progress=False)
     assert run.metrics["auroc"] == pytest.approx(0.849, abs=0.01)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library is told to keep memory")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="no other C library is told to keep memory"
+)
 def test_memory_that_is_freed_is_kept_for_the_next_step():
     """64 MB written, freed and written again: 16,384 pages of 4 KB would be fetched anew."""
     code = """
@@ -229,5 +287,7 @@ for _ in range(4):
     del parts
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-    fetched = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    fetched = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
     assert int(fetched) < 1000

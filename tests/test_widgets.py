@@ -26,27 +26,38 @@ def survey(short_run):
 
 
 def is_drawn(panel) -> bool:
-    return not panel.error.value and Image.open(io.BytesIO(panel.picture.value)).size[0] > 400
+    return not panel.error.value and Image.open(io.BytesIO(panel.image.value)).size[0] > 400
 
 
 def test_every_control_redraws(survey, short_run):
-    train_images, test_images = survey.split.train, survey.split.test[survey.split.test_labels == 0]
+    train_images, test_images = (
+        survey.split.train,
+        survey.split.test[survey.split.test_labels == 0],
+    )
     panels = {
-        "angle": (widgets.rotation_explorer(survey), 90), "mean": (widgets.gaussian_explorer(), 2.0),
-        "alpha": (widgets.alpha_explorer(short_run), 0.1), "epoch": (widgets.run_chooser([short_run]), 3),
+        "angle": (widgets.rotation_explorer(survey), 90),
+        "mean": (widgets.gaussian_explorer(), 2.0),
+        "alpha": (widgets.alpha_explorer(short_run), 0.1),
+        "epoch": (widgets.run_chooser([short_run]), 3),
         "h_flip": (widgets.shift_playground({"8": (train_images, test_images)}), True),
     }
     for name, (panel, value) in panels.items():
-        before, text = panel.picture.value, panel.text.value
+        before, text = panel.image.value, panel.text.value
         panel.controls[name].value = value
         assert is_drawn(panel), panel.error.value
-        assert panel.picture.value != before, name
+        assert panel.image.value != before, name
         assert panel.text.value != text, name
-    for first, name, value in (("angle", "image", 1), ("mean", "sigma", 2.0), ("mean", "dimensions", 8),
-                               ("h_flip", "v_flip", True), ("h_flip", "rotate", True), ("h_flip", "cutout", 9)):
+    for first, name, value in (
+        ("angle", "image", 1),
+        ("mean", "sigma", 2.0),
+        ("mean", "dimensions", 8),
+        ("h_flip", "v_flip", True),
+        ("h_flip", "rotate", True),
+        ("h_flip", "cutout", 9),
+    ):
         panel = panels[first][0]
-        before, panel.controls[name].value = panel.picture.value, value
-        assert panel.picture.value != before, name
+        before, panel.controls[name].value = panel.image.value, value
+        assert panel.image.value != before, name
 
 
 def test_a_mistake_in_a_callback_is_shown_and_the_picture_stays():
@@ -56,10 +67,10 @@ def test_a_mistake_in_a_callback_is_shown_and_the_picture_stays():
         return canvas(5, 2), str(x)
 
     panel = widgets.Panel(draw, {"x": slider("x", 1, 0, 3, 1)})
-    before = panel.picture.value
+    before = panel.image.value
     panel.controls["x"].value = 2
     assert "InputError:</b> expected &lt;luck&gt;, found 2" in panel.error.value
-    assert panel.picture.value == before
+    assert panel.image.value == before
     panel.controls["x"].value = 3
     assert not panel.error.value
     assert panel.text.value == "3"
@@ -81,7 +92,9 @@ def test_divergences_are_the_closed_forms():
     assert found["Bhattacharyya (ours)"] == pytest.approx(0.125)
     assert found["quadrature"] == pytest.approx(0.111421, abs=1e-5)
     assert found["Monte Carlo estimate"] == pytest.approx(0.111421, abs=0.01)
-    assert widgets.gaussians.divergences(1.0, 1.0, 64)["Bhattacharyya (ours)"] == pytest.approx(8.0)
+    assert widgets.gaussians.divergences(1.0, 1.0, 64)["Bhattacharyya (ours)"] == pytest.approx(
+        8.0
+    )
     far = widgets.gaussians.divergences(3.0, 1.0, 64)
     assert far["Monte Carlo estimate"] == pytest.approx(math.log(2), abs=1e-3)
 
@@ -92,7 +105,9 @@ def test_alpha_ends_are_the_two_terms_alone(short_run):
         assert curve[0] == pytest.approx(short_run.metrics["auroc_recon"])
         assert curve[-1] == pytest.approx(short_run.metrics["auroc_mut"])
     assert mixtures.curves["the test set (paper)"][20] == pytest.approx(short_run.metrics["auroc"])
-    assert mixtures.curves["held-out normals"][20] == pytest.approx(short_run.metrics["auroc_heldout_norm"])
+    assert mixtures.curves["held-out normals"][20] == pytest.approx(
+        short_run.metrics["auroc_heldout_norm"]
+    )
 
 
 def test_the_referee_knows_its_class_and_sees_a_quarter_turn():
@@ -109,12 +124,12 @@ def test_a_click_chooses_the_nearest_point(survey):
     explorer = widgets.DeviationExplorer({"o": Atlas.of(survey, most=30)})
     assert is_drawn(explorer)
     for chosen in (3, 40, 70):
-        x, y = explorer._places[0, chosen]
-        explorer.picture.point = [float(x), float(1 - y), float(chosen)]
+        x, y = explorer.places[0, chosen]
+        explorer.image.point = [float(x), float(1 - y), float(chosen)]
         nearest = explorer.controls["chosen"].value
-        assert np.allclose(explorer._places[0, nearest], explorer._places[0, chosen])
+        assert np.allclose(explorer.places[0, nearest], explorer.places[0, chosen])
         assert f"image {nearest}: " in explorer.text.value
-    explorer.picture.point = [0.0, 0.0, 99.0]  # far from every point: nothing is meant
+    explorer.image.point = [0.0, 0.0, 99.0]  # far from every point: nothing is meant
     assert explorer.controls["chosen"].value == nearest
     for colour in widgets.deviation.COLOURINGS:
         explorer.controls["colour"].value = colour
@@ -125,7 +140,9 @@ def test_an_atlas_places_its_own_images_where_they_lie(survey):
     atlas = Atlas.of(survey, most=30)
     assert (atlas.frame.groupby("group").size() == 30).all()
     places, examined = atlas.place(atlas.images[:10])
-    assert examined.frame.l_recon.to_numpy() == pytest.approx(atlas.frame.l_recon[:10].to_numpy(), rel=1e-5)
+    assert examined.frame.l_recon.to_numpy() == pytest.approx(
+        atlas.frame.l_recon[:10].to_numpy(), rel=1e-5
+    )
     spread = atlas.map.points.std()
     assert np.median(np.linalg.norm(places - atlas.map.points[:10], axis=1)) < spread
 
@@ -133,7 +150,9 @@ def test_an_atlas_places_its_own_images_where_they_lie(survey):
 def test_the_region_table_counts_every_image_once(survey, short_run):
     row = region_table({"o": survey}).loc["o"]
     for group in ("normal", "novel"):
-        assert sum(row[f"{group}_in_{region}"] for region in ("normal", "anomalous", "unknown")) == pytest.approx(1)
+        assert sum(
+            row[f"{group}_in_{region}"] for region in ("normal", "anomalous", "unknown")
+        ) == pytest.approx(1)
     assert row.case_1 == pytest.approx(row.novel_in_normal)
     assert row.case_2 + row.case_3 == pytest.approx(row.novel_in_anomalous)
     assert row.deviated == row.semantic_deviation_rate == pytest.approx(row.novel_in_unknown)
@@ -160,7 +179,10 @@ def test_a_chooser_offers_what_is_there(short_run, tmp_path):
 
 
 def test_runs_that_differ_elsewhere_can_be_told_apart(tmp_path):
-    runs = [train(Config(category="3", mode="d", p=p, epochs=1), tmp_path / str(p), progress=False) for p in (0.1, 0.3)]
+    runs = [
+        train(Config(category="3", mode="d", p=p, epochs=1), tmp_path / str(p), progress=False)
+        for p in (0.1, 0.3)
+    ]
     chooser = widgets.run_chooser(runs)
     assert len(chooser.controls["config_hash"].options) == 2
     chooser.controls["config_hash"].value = runs[1].config.config_hash
@@ -169,7 +191,9 @@ def test_runs_that_differ_elsewhere_can_be_told_apart(tmp_path):
 
 def test_what_was_read_once_is_not_read_again(short_run, survey, monkeypatch):
     calls, referee = [], widgets.Referee(np.zeros((9, 1024)), 1.0)
-    monkeypatch.setattr(widgets.choosing, "load_split", lambda config: calls.append(config) or survey.split)
+    monkeypatch.setattr(
+        widgets.choosing, "load_split", lambda config: calls.append(config) or survey.split
+    )
     monkeypatch.setattr(widgets.Referee, "of", lambda images: calls.append(images) or referee)
     chooser = widgets.run_chooser([short_run])
     playground = widgets.shift_playground({"8": (survey.split.train, survey.split.test)})
@@ -190,33 +214,36 @@ def test_baselines_and_mismatched_maps_are_refused(survey, tmp_path):
 def test_live_training_stops_and_goes_on_to_the_same_bytes(tmp_path):
     config = Config(category="3", epochs=12)
     live = widgets.LiveTraining(config, tmp_path / "live")
-    watch = live._watch
+    watch = live.watch
 
     def stop_in_the_third(training, images):
         if len(training.histories[0]) == 3:
             live.stop()
         return watch(training, images)
 
-    live._watch = stop_in_the_third
+    live.watch = stop_in_the_third
     live.start()
     live.wait(60)
     assert "stopped after epoch 3 of 12" in live.text.value
     assert live.bar.value == 3
     assert not live.train_button.disabled
     assert not (tmp_path / "live" / "metrics.json").exists()
-    live._watch = watch
+    live.watch = watch
     live.start()
     live.wait(60)
     assert not live.error.value
     assert live.text.value.startswith("finished: AUROC 0.")
     straight = train(config, tmp_path / "straight", progress=False)
-    found, expected = ((run.folder / "weights.safetensors").read_bytes() for run in (Run.load(live.folder), straight))
+    found, expected = (
+        (run.folder / "weights.safetensors").read_bytes()
+        for run in (Run.load(live.folder), straight)
+    )
     assert found == expected
 
 
 def test_live_training_shows_what_went_wrong(tmp_path):
     live = widgets.LiveTraining(Config(dataset="mnist", epochs=1), tmp_path)
-    live._watch = lambda *_: 1 / 0
+    live.watch = lambda *_: 1 / 0
     live.config = Config(epochs=1)
     live.start()
     live.wait(60)
@@ -232,12 +259,12 @@ def test_a_second_widget_takes_a_training_over_and_shows_a_finished_one(tmp_path
     first = widgets.LiveTraining(config, tmp_path / "run")
     first.start()
     second = widgets.LiveTraining(config, tmp_path / "run")
-    second._watch = lambda *_: False
+    second.watch = lambda *_: False
     second.start()
     second.wait(60)
     assert "stopped after epoch" in first.text.value
     assert "stopped after epoch" in second.text.value
-    assert widgets.LiveTraining(config, tmp_path / "run").text.value == "ready to go on"
+    assert widgets.LiveTraining(config, tmp_path / "run").text.value == "ready to resume"
     short = Config(category="3", epochs=2)
     train(short, tmp_path / "done", progress=False)
     finished = widgets.LiveTraining(short, tmp_path / "done")

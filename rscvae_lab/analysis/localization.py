@@ -1,6 +1,6 @@
-"""Where a picture differs from its reconstruction, and how well that finds the defect: our addition to the score.
+"""Error maps, and how well they find a defect: our addition, which shows where l_recon comes from.
 
-The image-level score stays Eq. 15; a map says only where l_recon comes from.
+The score of an image stays Eq. 15.
 """
 
 from torch import Tensor
@@ -10,11 +10,12 @@ from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.errors import InputError
 from rscvae_lab.scoring import auroc
 
-SIGMA = 4 / 256  # of the side: single pixels are noise, a defect is a patch
+SIGMA = 4 / 256  # of the side: averages the noise of single pixels, keeps defects
 
 
 def error_maps(images: Tensor, x_hat: Tensor) -> Tensor:
-    """|x - x_hat| in grey levels of [0, 1], mean over channels, smoothed by a Gaussian cut at three deviations.
+    """|x - x_hat| in grey levels of [0, 1], averaged over channels, then smoothed by a Gaussian
+    that is cut off at three standard deviations.
 
     Args:
         images: uint8, (N, C, S, S).
@@ -29,17 +30,17 @@ def error_maps(images: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def pixel_auroc(masks: Tensor, maps: Tensor) -> float:
-    """The chance that a pixel of a defect has the larger error than one that is of none, over all pictures.
+    """The probability that a defective pixel has a larger error than another, over all images.
 
     Args:
         masks: bool (N, 1, S, S), True on defects.
         maps: (N, S, S).
 
     Raises:
-        InputError: no pixel, or every one, is defective.
+        InputError: no pixel is defective, or every one is.
     """
     defective = masks.flatten()
     if defective.all() or not defective.any():
-        found = f"{int(defective.sum())} of {len(defective)} defective"
-        raise InputError(f"pixel AUROC needs defective pixels and others, found {found}")
+        raise InputError("pixel AUROC needs defective pixels and others, found "
+                         f"{int(defective.sum())} of {len(defective)} defective")
     return auroc(defective.numpy(), maps.flatten().numpy())

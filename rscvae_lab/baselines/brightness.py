@@ -1,9 +1,10 @@
-"""Mean brightness: the floor of industrial pictures. A method that scores below it may have measured the lamp.
+"""Mean brightness: the floor of industrial images.
 
     score(x) = mean of x over pixels and channels.
 
-Nothing is learnt. Where this alone tells normal from defective test pictures, they were taken in different light, and
-a high AUROC of any method says little of its detecting defects. On MVTec AD's screw it is 1.000.
+Nothing is learnt. Where this alone separates normal from defective test images, they were taken in
+different light, and a high AUROC of any method says little about its detection of defects. On
+MVTec AD's screw it is 1.000.
 """
 
 from typing import Self
@@ -15,7 +16,7 @@ from rscvae_lab.datasets.images import as_network_input
 
 
 class Brightness(nn.Module):
-    """The mean grey level as a novelty score; a module only so that it is saved and loaded like the others."""
+    """The mean grey level as novelty score; a module to be saved and loaded like the others."""
 
     def __init__(self, config: Config):
         super().__init__()

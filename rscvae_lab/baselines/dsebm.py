@@ -1,16 +1,17 @@
-r"""DSEBM: a network gives every image an energy, low where normal images are dense, and denoises by walking downhill.
+"""DSEBM: a network gives images an energy, low where normal ones are dense, and so denoises them.
 
-    E(x) = 1/2 ||x - b'||^2 - sum_j h_j(x),   f(x) = x - dE/dx,   loss = ||x - f(x + eps)||^2,  eps ~ N(0, 0.25^2 I)
+    E(x) = 1/2 ||x - b'||^2 - sum_j h_j(x),   f(x) = x - dE/dx,
+    loss = ||x - f(x + eps)||^2,   eps ~ N(0, 0.25^2 I).
 
-This is score matching: at its minimum f is the best denoiser, dE/dx points away from the data, and nothing has to be
-sampled. A novel image has a high energy, or is moved far by f:
+This is score matching: at its minimum f is the best denoiser, dE/dx points away from the data, and
+no sampling is needed. A novel image has a high energy, or f moves it far:
 
     score(x) = ||x - f(x)||^2 / (number of pixels)  (DSEBM-r),   or   E(x)  (DSEBM-e).
 
-Source: Zhai, Cheng, Lu and Zhang 2016, on Vincent 2011. Ours: h is the encoder of the VAEs without batch
-normalisation, which would let dE/dx depend on the batch, and with softplus, because training needs the second
-derivative of h; -r by default, because the energy of digits follows their ink; noise of 0.25 grey levels, and no
-recurrent or tabular networks.
+Source: Zhai, Cheng, Lu and Zhang 2016, based on Vincent 2011. Our deviations: h is the VAEs'
+encoder without batch normalisation, which would make dE/dx depend on the batch, and with softplus,
+because training needs the second derivative of h; -r by default, because the energy of digits
+follows their amount of ink; noise of 0.25 grey levels; no recurrent or tabular networks.
 """
 
 from collections.abc import Callable
@@ -23,12 +24,12 @@ from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 
-NOISE = 0.25  # standard deviation in grey levels: 0.5 where pixels lie in [-1, 1]
-CHUNK = 64  # images whose gradient is held at once
+NOISE = 0.25  # standard deviation in grey levels: 0.5 where pixels are in [-1, 1]
+CHUNK = 64  # images whose gradients are in memory at once
 
 
 def potentials(config: Config) -> nn.Sequential:
-    """h: four 3x3 stride-2 convolutions and a linear layer, each with softplus; (B, C, S, S) to (B, D), positive."""
+    """h, images (B, C, S, S) to (B, D): 3x3 convolutions and a linear layer, with softplus."""
     widths, layers = (config.channels, *config.widths), []
     for n_in, n_out in zip(widths, widths[1:]):
         layers += [nn.Conv2d(n_in, n_out, kernel_size=3, stride=2, padding=1), nn.Softplus()]
@@ -37,49 +38,43 @@ def potentials(config: Config) -> nn.Sequential:
 
 
 class DSEBM(nn.Module):
-    """A deep energy-based model of images.
-
-    Args:
-        h: other potentials than `potentials(config)`: images (B, C, S, S) to (B, D), twice differentiable.
-    """
+    """A deep energy-based model of images; `h` replaces `potentials(config)`."""
 
     def __init__(self, config: Config, h: nn.Module | None = None):
         super().__init__()
         self.config = config
-        self.centre = nn.Parameter(torch.zeros(config.channels, config.image_size, config.image_size))  # b'
+        shape = config.channels, config.image_size, config.image_size
+        self.centre = nn.Parameter(torch.zeros(shape))  # b'
         with seeded(config.seed):
             self.h = h or potentials(config)
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x), (B,), of x in [0, 1], (B, C, S, S); grey levels squared, up to a constant."""
-        return 0.5 * (x - self.centre).square().flatten(1).sum(1) - self.h(x).flatten(1).sum(1)
+        distance = 0.5 * (x - self.centre).square().flatten(1).sum(1)
+        return distance - self.h(x).flatten(1).sum(1)
 
     def denoise(self, x: Tensor) -> Tensor:
-        """f(x) = x - dE/dx, (B, C, S, S); a loss of it can be differentiated in train mode."""
+        """f(x) = x - dE/dx, (B, C, S, S); in train mode it is differentiable in the weights."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             slope, = torch.autograd.grad(self.energy(x).sum(), x, create_graph=self.training)
         return x.detach() - slope
 
     def fit(self, images: Tensor) -> Self:
-        """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
+        """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
         def loss(x: Tensor) -> Tensor:
-            return (x - self.denoise(x + NOISE * torch.randn_like(x))).square().flatten(1).sum(1).mean()
+            denoised = self.denoise(x + NOISE * torch.randn_like(x))
+            return (x - denoised).square().flatten(1).sum(1).mean()
 
         self.losses = minimise(self, images, self.config, loss)
         return self
 
     def score(self, images: Tensor, kind: str = "reconstruction") -> Tensor:
-        """How novel each image is, (N,) on the CPU.
-
-        Args:
-            kind: `reconstruction`, mean squared distance from x to f(x); or `energy`, E(x).
-
-        Raises:
-            InputError: another kind; images of another shape or range.
-        """
+        """How novel each image is, (N,) on the CPU: `reconstruction`, the mean squared distance
+        from x to f(x), or `energy`, E(x). Raises InputError for another kind."""
         kinds: dict[str, Callable[[Tensor], Tensor]] = {
-            "reconstruction": lambda x: (x - self.denoise(x)).square().flatten(1).mean(1), "energy": self.energy}
+            "reconstruction": lambda x: (x - self.denoise(x)).square().flatten(1).mean(1),
+            "energy": self.energy}
         if kind not in kinds:
             raise InputError(f"unknown kind of score {kind!r}: expected {' or '.join(kinds)}")
         return score_chunks(self, images, self.config, kinds[kind], CHUNK)

@@ -1,24 +1,26 @@
-r"""GradCon: an image is novel where it would change the decoder otherwise than the training images did.
+"""GradCon: an image is novel if it would change the decoder otherwise than the training images.
 
-The gradient that an image induces on the decoder's weights phi_l, l = 1, ..., L, says what the model would have to
-learn to reproduce it. Training keeps these gradients aligned with their own past, and a score asks how aligned one is:
+The gradient that an image induces on the decoder's weights phi_l, l = 1, ..., L, says what the
+model would have to learn to reproduce it. Training aligns these gradients with the mean of past
+ones, and the score measures the alignment:
 
     L(x)      = mean (x - x_hat)^2,   x_hat = G(F(x))
     align(g)  = 1/L sum_l cos(g_l, m_l)
-    J_t       = L(batch) - 0.03 align(dL(batch)/dphi)                 minimised through dL/dphi: a second backward
-    m_l       = 1/(t - 1) sum_{s < t} dJ_s/dphi_l                     0 at first, where every cosine counts as 0
-    score(x)  = L(x) - 0.12 align(dL(x)/dphi),                        the gradient of x alone
+    J_t       = L(batch) - 0.03 align(dL(batch)/dphi)    its gradient goes through dL/dphi
+    m_l       = 1/(t - 1) sum_{s < t} dJ_s/dphi_l        0 at first, with all cosines 0
+    score(x)  = L(x) - 0.12 align(dL(x)/dphi),           the gradient of x alone
 
-trained by Adam (1e-3, batches of 64). An autoencoder without batch normalisation, in which images would share a
-gradient: four 4x4 stride-2 convolutions of 32, 32, 64 and 64 channels with ReLU, and their mirror with a sigmoid at the
-end; weights without biases make phi.
-Source: Kwon, Prabhushankar, Temel and AlRegib 2020, "Backpropagated Gradient Representations for Anomaly Detection";
-their code has the 0.12 = 4 x 0.03. Our deviations: 32x32 pixels with padding 1 throughout, so that the code has
-64 x 2 x 2 numbers instead of 64 x 3 x 3; as many epochs as the config says, and the last one, instead of the best of
-1,000. Few are not enough. Without batch normalisation the network begins by drawing the mean picture for every image,
-whose gradients are well aligned: after 10 epochs on MNIST 14 of 20 trainings (two seeds) still did. Of those that do
-not, validation AUROC on MNIST 8 and Fashion-MNIST pullover is .91 and .85 by L alone, .73 and .55 by align alone, .87
-and .75 by the score (one seed, 600 images). The weights are theirs.
+trained by Adam (1e-3, batches of 64). The autoencoder has no batch normalisation, through which
+images would share a gradient: four 4x4 stride-2 convolutions of 32, 32, 64 and 64 channels with
+ReLU, and their mirror with a final sigmoid; phi are the weights without biases.
+Source: Kwon, Prabhushankar, Temel and AlRegib 2020, "Backpropagated Gradient Representations for
+Anomaly Detection"; their code has the 0.12 = 4 x 0.03. Our deviations: 32x32 pixels with padding 1
+throughout, so the code has 64 x 2 x 2 numbers instead of 64 x 3 x 3; the config's epochs, and the
+last one instead of the best of 1,000. Few epochs are not enough. Without batch normalisation the
+network begins by drawing the mean image for every input, whose gradients are well aligned: after
+10 epochs on MNIST 14 of 20 trainings (two seeds) still did. For the others, validation AUROC on
+MNIST 8 and Fashion-MNIST pullover is .91 and .85 by L alone, .73 and .55 by align alone, .87 and
+.75 by the score (one seed, 600 images). The weights 0.03 and 0.12 are theirs.
 """
 
 from typing import Self
@@ -54,12 +56,10 @@ def _decoder(channels: int) -> nn.Sequential:
 
 class GradCon(nn.Module):
     """An autoencoder, and the mean of its decoder's past gradients, saved with the weights.
+    `encoder`, images (B, C, S, S) to codes, and `decoder` replace the paper's."""
 
-    Args:
-        encoder, decoder: other halves than the paper's: images (B, C, S, S) to codes, and back.
-    """
-
-    def __init__(self, config: Config, encoder: nn.Module | None = None, decoder: nn.Module | None = None):
+    def __init__(self, config: Config, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None):
         super().__init__()
         self.config = config
         with seeded(config.seed):
@@ -72,7 +72,8 @@ class GradCon(nn.Module):
     @property
     def phi(self) -> dict[str, nn.Parameter]:
         """The decoder's weights by their names in the decoder, one per layer."""
-        return {name: weight for name, weight in self.decoder.named_parameters() if name.endswith("weight")}
+        return {name: weight for name, weight in self.decoder.named_parameters()
+                if name.endswith("weight")}
 
     @property
     def reference(self) -> list[Tensor]:
@@ -84,16 +85,13 @@ class GradCon(nn.Module):
         return self.decoder(self.encoder(x))
 
     def align(self, gradients: list[Tensor]) -> Tensor:
-        """The mean over layers of the cosines with `reference`, in [-1, 1].
+        """The mean over layers of the cosines with `reference`, (B,) in [-1, 1].
 
         Args:
             gradients: for each layer (B, *shape of the weight).
-
-        Returns:
-            (B,).
         """
-        pairs = zip(gradients, self.reference)
-        return torch.stack([cosine_similarity(g.flatten(1), m.flatten()[None]) for g, m in pairs]).mean(0)
+        return torch.stack([cosine_similarity(g.flatten(1), m.flatten()[None])
+                            for g, m in zip(gradients, self.reference)]).mean(0)
 
     def objective(self, x: Tensor) -> Tensor:
         """J of a batch, a scalar; its own gradient goes through the gradient of L."""
@@ -102,19 +100,19 @@ class GradCon(nn.Module):
         return loss - TRAINING_WEIGHT * self.align([g[None] for g in gradients]).squeeze()
 
     @torch.no_grad()
-    def remember(self) -> None:
-        """Takes the gradients of J that lie in `grad` into their running mean."""
+    def update_reference(self) -> None:
+        """Adds the gradients of J that are in `grad` to their running mean."""
         self.steps += 1
         for mean, weight in zip(self.reference, self.phi.values()):
             mean.lerp_(weight.grad, 1 / self.steps)
 
     def fit(self, images: Tensor) -> Self:
-        """Trains on normal images, uint8 (N, C, S, S). Raises InputError where training diverges."""
+        """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
         optimizer = torch.optim.Adam(self.parameters(), self.config.learning_rate)
 
         def step(x: Tensor) -> Tensor:
             objective = descend(optimizer, self.objective(x))
-            self.remember()
+            self.update_reference()
             return objective
 
         self.losses = fit_epochs(self, images, self.config, step)
@@ -123,7 +121,8 @@ class GradCon(nn.Module):
     def errors_and_gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """L(x) of each image, (B,), and its gradient of each layer, (B, *shape of the weight).
 
-        The mean over the batch of these gradients is the gradient of the batch; their cosines are not its cosine.
+        The mean of these gradients is the batch's gradient; the mean of their cosines is not the
+        batch's cosine.
         """
         def error(phi: dict[str, Tensor], z: Tensor, x: Tensor) -> Tensor:
             return mse_loss(functional_call(self.decoder, phi, (z[None],)), x[None])

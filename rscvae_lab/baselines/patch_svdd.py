@@ -1,20 +1,22 @@
-r"""Patch SVDD: nearby patches of normal pictures are embedded side by side; novel is what lies far from all of them.
+"""Patch SVDD: patches of normal images are embedded, neighbouring ones close together; a patch far
+from all of them is novel.
 
-Patches are 32 x 32 pixels. With h the encoder, p a patch, p' the same jittered by a pixel, and q the patch beside it in
-one of eight directions d,
+Patches are 32 x 32 pixels. With the encoder h, a patch p, the same patch p' jittered by a pixel,
+and a neighbour q of p in one of eight directions d,
 
     loss = CE(C(h(q) - h(p)), d) + lambda ||h(p) - h(p')||,
 
-where the first term, telling the direction, keeps the second from mapping all patches to one point. Afterwards every
-patch is measured by the nearest m of a memory of normal patches, a pixel by the mean over the patches that cover it:
+where the first term, classifying the direction, keeps the second from mapping all patches to one
+point. With a memory of embeddings m of normal patches,
 
-    a(p) = min_m ||h(p) - m||,   map(u) = mean of a(p) over p that hold pixel u,   score(x) = max_u map(u).
+    a(p) = min_m ||h(p) - m||,   map(u) = mean of a(p) over p that cover u,   score = max_u map(u).
 
-Source: Yi and Yoon 2020; lambda = 1e-3 is the least of theirs, Adam at 1e-4 as there (1e-3 collapsed on screw). Ours:
-patches of 32 pixels only, none of 64; half the encoder's widths, a quarter of the work; one pair of each kind per
-picture and epoch, where they draw a hundred patches, hence small batches; a fixed number of random patches as memory,
-searched exactly; a neighbour always lies within the picture, where theirs is clipped; He's initialisation, without
-which eight layers shrink a patch to nothing. So brief a training can score below its own random encoder.
+Source: Yi and Yoon 2020; lambda = 1e-3 is the smallest of theirs, Adam at 1e-4 as there (1e-3
+collapsed on screw). Our deviations: only patches of 32 pixels, none of 64; half the encoder's
+widths, a quarter of the work; one pair of each kind per image and epoch, where they draw a hundred
+patches, hence small batches; a memory of random patches, searched exactly; neighbours inside the
+image, where theirs are clipped; He's initialisation, without which embeddings are nearly 0. After
+so little training the score can be worse than with random weights.
 """
 
 from typing import Self
@@ -23,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, cross_entropy
 
-from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
+from rscvae_lab.baselines.fitting import MEMORY, minimise, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.errors import InputError
@@ -32,16 +34,16 @@ PATCH = 32  # pixels a side
 WIDTHS = (16, 32, 64, 64, 32, 32, 32, 64)  # of the encoder; the last is the embedding's
 SLOPE = 0.1  # LeakyReLU
 STRIDE = 4  # pixels from one scored patch to the next; the encoder's own is 2
-MEMORY = 20_000  # normal patches that are remembered
-NOISE = 0.02  # grey levels, of colour shifts and of pixels, where directions are told
-COLLAPSED = 0.01  # the median standard deviation of embeddings, which lie in (-1, 1), that says too little
-CHUNK = 16  # pictures embedded at once
+N_MEMORY = 20_000  # normal patches in the memory
+NOISE = 0.02  # standard deviation in grey levels, of colour shifts and of pixels
+COLLAPSED = 0.01  # median standard deviation of embeddings in (-1, 1) that is too small to score
+CHUNK = 16  # images embedded at once
 DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # down, right
 
 
 def encoder(channels: int) -> nn.Sequential:
-    """Eight 3x3 convolutions without padding, the first of stride 2: a patch becomes one vector, and a picture
-    (B, C, S, S) the vectors of all its patches at stride 2, (B, 64, (S - 32) / 2 + 1, same)."""
+    """Eight 3x3 convolutions without padding, the first of stride 2: a patch becomes a vector, an
+    image (B, C, S, S) those of its patches at stride 2, (B, 64, G, G), G = (S - 32) / 2 + 1."""
     layers: list[nn.Module] = []
     for i, (n_in, n_out) in enumerate(zip((channels, *WIDTHS), WIDTHS)):
         convolution = nn.Conv2d(n_in, n_out, kernel_size=3, stride=1 if i else 2)
@@ -53,136 +55,134 @@ def encoder(channels: int) -> nn.Sequential:
 
 def classifier() -> nn.Sequential:
     """The difference of two embeddings, (B, 64), to logits of the eight directions."""
-    return nn.Sequential(nn.Linear(WIDTHS[-1], 128), nn.LeakyReLU(SLOPE), nn.Linear(128, 128), nn.LeakyReLU(SLOPE),
-                         nn.Linear(128, len(DIRECTIONS)))
+    return nn.Sequential(nn.Linear(WIDTHS[-1], 128), nn.LeakyReLU(SLOPE), nn.Linear(128, 128),
+                         nn.LeakyReLU(SLOPE), nn.Linear(128, len(DIRECTIONS)))
 
 
 def crops(x: Tensor, corners: Tensor) -> Tensor:
-    """The patch of each picture x (B, C, S, S) whose top left pixel is `corners` (B, 2); (B, C, 32, 32)."""
-    within = torch.arange(PATCH, device=x.device)
-    rows, columns = (corners[:, i, None] + within for i in (0, 1))
-    picture = torch.arange(len(x), device=x.device)[:, None, None]
-    return x[picture, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    """The patch (B, C, 32, 32) of each image x (B, C, S, S) whose corner is `corners` (B, 2)."""
+    offsets = torch.arange(PATCH, device=x.device)
+    rows, columns = (corners[:, i, None] + offsets for i in (0, 1))
+    image = torch.arange(len(x), device=x.device)[:, None, None]
+    return x[image, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def draw_pairs(offsets: Tensor, last: int) -> tuple[Tensor, Tensor]:
-    """Corners (B, 2) of two patches `offsets` (B, 2) apart, uniform among those with both within 0 ... `last`."""
+    """Corners (B, 2) of two patches `offsets` (B, 2) apart, uniform with both in 0 ... `last`."""
     low, high = (-offsets).clamp(min=0), last - offsets.clamp(min=0)
-    first = low + (torch.rand(offsets.shape, device=offsets.device) * (high - low + 1)).long()
+    first = low + (torch.rand(low.shape, device=low.device) * (high - low + 1)).long()
     return first, first + offsets
 
 
-def spread(grid: Tensor, stride: int) -> Tensor:
-    """Each pixel's mean over the patches that cover it; (N, G, G) at `stride` to (N, S, S), S = stride (G - 1) + 32."""
+def pixel_means(grid: Tensor, stride: int) -> Tensor:
+    """Mean over the patches covering a pixel; (N, G, G) to (N, S, S), S = stride (G - 1) + 32."""
     kernel = grid.new_ones(1, 1, PATCH, PATCH)
-    total, covers = (conv_transpose2d(part[:, None], kernel, stride=stride) for part in (grid, torch.ones_like(grid)))
-    return (total / covers).squeeze(1)
+    total, count = (conv_transpose2d(values[:, None], kernel, stride=stride)
+                    for values in (grid, torch.ones_like(grid)))
+    return (total / count).squeeze(1)
 
 
 def nearest(queries: Tensor, memory: Tensor) -> Tensor:
-    """Distance of each query (Q, D) to the nearest of the memory (M, D), (Q,); exact, so that the same vector is at 0.
-
-    The products that find the nearest fast round off too much to say how near it is.
-    """
+    """Distance (Q,) of each query (Q, D) to the nearest in the memory (M, D). `cdist` is fast, but
+    its rounding is too large for the distance itself."""
     parts = [memory[torch.cdist(part, memory).argmin(1)] for part in queries.split(1024)]
     return (queries - torch.cat(parts)).norm(dim=1)
 
 
 class PatchSVDD(nn.Module):
-    """Patches of industrial pictures, of 64 pixels a side and more.
+    """Embeds patches of industrial images of at least 64 pixels a side.
 
     Args:
-        pull: lambda, the weight of the distance between patches side by side. Too much of it collapses embeddings.
-        n_memory: how many normal patches are remembered.
+        pull: lambda, the weight of the jitter distance. Embeddings collapse if it is too large.
+        n_memory: how many normal patches the memory has.
 
     Raises:
-        InputError: pictures too small for two patches side by side.
+        InputError: images too small for two neighbouring patches.
     """
 
-    def __init__(self, config: Config, pull: float = 1e-3, n_memory: int = MEMORY):
+    def __init__(self, config: Config, pull: float = 1e-3, n_memory: int = N_MEMORY):
         super().__init__()
         if config.image_size < 2 * PATCH:
-            raise InputError(f"patch_svdd compares patches of {PATCH} pixels: expected pictures of at least "
-                             f"{2 * PATCH} pixels a side, found image_size {config.image_size}")
+            raise InputError(f"patch_svdd expects images of at least {2 * PATCH} pixels a side, "
+                             f"found image_size {config.image_size}")
         self.config, self.pull, self.last = config, pull, config.image_size - PATCH
         self.side = self.last // STRIDE + 1  # scored patches along each axis
         with seeded(config.seed):
             self.encoder, self.classifier = encoder(config.channels), classifier()
-        self.register_buffer("mean", torch.zeros(config.channels, config.image_size, config.image_size))
+        shape = config.channels, config.image_size, config.image_size
+        self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("memory", torch.zeros(n_memory, WIDTHS[-1]))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Embeddings of the patches of x, centred pictures or patches; (B, P, 64), P patches at `STRIDE` by rows."""
-        return self.encoder(x)[:, :, ::STRIDE // 2, ::STRIDE // 2].flatten(2).transpose(1, 2)
+        """Embeddings (B, P, 64) of the P patches at `STRIDE` of centred images or patches x."""
+        step = STRIDE // 2
+        return self.encoder(x)[:, :, ::step, ::step].flatten(2).transpose(1, 2)
 
     def fit(self, images: Tensor) -> Self:
-        """Trains on normal pictures, uint8 (N, C, S, S), and remembers patches of them.
-
-        Raises:
-            InputError: training diverges, or all patches end at one point.
-        """
+        """Trains on normal images, uint8 (N, C, S, S), and fills the memory with their patches.
+        Raises InputError where it diverges or all embeddings are nearly equal."""
         self.mean.copy_(images.float().mean(0) / 255)
         self.losses = minimise(self, images, self.config, lambda x: self.loss(x - self.mean))
-        self.remember(images)
+        self.fill_memory(images)
         return self
 
     def loss(self, centred: Tensor) -> Tensor:
-        """The loss of newly drawn patches of centred pictures (B, C, S, S): nats, and `pull` times a distance."""
-        logits, direction = self.tell_directions(centred)
+        """The loss, a scalar, of random patches of centred images (B, C, S, S)."""
+        logits, direction = self.predict_directions(centred)
         return cross_entropy(logits, direction) + self.pull * self.jitter_distance(centred).mean()
 
-    def tell_directions(self, centred: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, 8) and truth (B,) of the direction from one drawn patch of each picture to its neighbour."""
+    def predict_directions(self, centred: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, 8) and truth (B,) of the direction from a random patch to its neighbour."""
         n, device = len(centred), centred.device
         direction = torch.randint(len(DIRECTIONS), (n,), device=device)
         gap = torch.randint(PATCH * 3 // 4, PATCH, (n, 2), device=device)
-        pair = [crops(centred, corners) for corners in
-                draw_pairs(torch.tensor(DIRECTIONS, device=device)[direction] * gap, self.last)]
-        first, second = (self.embed(self._noisy(patch)).squeeze(1) for patch in pair)
+        offsets = torch.tensor(DIRECTIONS, device=device)[direction] * gap
+        pair = [crops(centred, corners) for corners in draw_pairs(offsets, self.last)]
+        first, second = (self.embed(_perturbed(patch)).squeeze(1) for patch in pair)
         return self.classifier(second - first), direction
 
     def jitter_distance(self, centred: Tensor) -> Tensor:
-        """||h(p) - h(p')|| of one drawn patch of each picture, (B,), p' at most one pixel away in each axis."""
+        """||h(p) - h(p')|| of a random patch of each image, (B,), p' at most a pixel away."""
         jitter = torch.randint(-1, 2, (len(centred), 2), device=centred.device)
-        first, second = (self.embed(crops(centred, corners)) for corners in draw_pairs(jitter, self.last))
+        first, second = (self.embed(crops(centred, corners))
+                         for corners in draw_pairs(jitter, self.last))
         return (second - first).squeeze(1).norm(dim=1)
 
     @torch.no_grad()
-    def remember(self, images: Tensor) -> None:
-        """Fills the memory with patches of normal pictures, drawn by the seed; where there are fewer, they repeat.
-
-        Raises:
-            InputError: the patches are all at one point.
-        """
+    def fill_memory(self, images: Tensor) -> None:
+        """Fills the memory with random patches of normal images; where these are too few, they
+        repeat. Raises InputError where all embeddings are nearly equal."""
         each = self.side**2
-        with seeded(self.config.seed):
+        with seeded(self.config.seed, MEMORY):
             order = torch.randperm(len(images) * each)
-        drawn, parts = order[torch.arange(len(self.memory)) % len(order)], []
+        chosen, parts = order[torch.arange(len(self.memory)) % len(order)], []
         for i, chunk in enumerate(images.split(CHUNK)):
-            found = self.embed(to_unit(chunk.to(self.mean.device)) - self.mean).flatten(0, 1)
-            within = drawn - i * CHUNK * each
-            parts.append(found[within[(within >= 0) & (within < len(found))].to(found.device)])
+            embeddings = self.embed(to_unit(chunk.to(self.mean.device)) - self.mean).flatten(0, 1)
+            index = chosen - i * CHUNK * each
+            index = index[(index >= 0) & (index < len(embeddings))]
+            parts.append(embeddings[index.to(embeddings.device)])
         self.memory.copy_(torch.cat(parts))
-        if (found := self.memory.std(0).median().item()) < COLLAPSED:
-            raise InputError(f"patch_svdd collapsed: expected embeddings with a median standard deviation above "
-                             f"{COLLAPSED:g}, found {found:.2g}; try a learning_rate below "
-                             f"{self.config.learning_rate:g}")
+        deviation = self.memory.std(0).median().item()
+        if deviation < COLLAPSED:
+            raise InputError("patch_svdd collapsed: expected embeddings with a median standard "
+                             f"deviation above {COLLAPSED:g}, found {deviation:.2g}; try a "
+                             f"learning_rate below {self.config.learning_rate:g}")
 
     def maps(self, images: Tensor) -> Tensor:
-        """How far each pixel's patches are from normal ones, (N, S, S) on the CPU."""
+        """Each pixel's mean distance from normal patches, (N, S, S) on the CPU."""
         return score_chunks(self, images, self.config, self._maps, CHUNK)
 
     def score(self, images: Tensor) -> Tensor:
-        """The maximum of each picture's map, (N,) on the CPU."""
+        """The maximum of each image's map, (N,) on the CPU."""
         return score_chunks(self, images, self.config, lambda x: self._maps(x).amax((1, 2)), CHUNK)
 
     @torch.no_grad()
     def _maps(self, x: Tensor) -> Tensor:
         distances = nearest(self.embed(x - self.mean).flatten(0, 1), self.memory)
-        return spread(distances.view(len(x), self.side, self.side), STRIDE)
+        return pixel_means(distances.view(len(x), self.side, self.side), STRIDE)
 
-    @staticmethod
-    def _noisy(patches: Tensor) -> Tensor:
-        """Another shade and grain, by which no direction can be told."""
-        shift = torch.randn(*patches.shape[:2], 1, 1, device=patches.device)
-        return patches + NOISE * (shift + torch.randn_like(patches))
+
+def _perturbed(patches: Tensor) -> Tensor:
+    """Patches with random colour shifts and noise, which then cannot reveal the direction."""
+    shift = torch.randn(*patches.shape[:2], 1, 1, device=patches.device)
+    return patches + NOISE * (shift + torch.randn_like(patches))

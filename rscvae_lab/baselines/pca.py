@@ -1,10 +1,10 @@
-r"""PCA reconstruction error: the floor. Whatever scores below it is untrained, broken, or a finding to explain.
+"""PCA reconstruction error: the floor. A method below it is untrained, broken, or a finding.
 
-Images are projected onto the k leading principal components of the normal training images, and scored by
+Images are projected onto the k leading principal components of the normal training images:
 
     score(x) = ||(x - m) - U^T U (x - m)||^2 / (number of pixels),
 
-m the training mean, U (k, pixels) the components. k = 32 is the project's yardstick, not a tuned value.
+m the training mean, U (k, pixels) the components. k = 32 is the project's reference, not tuned.
 Source: Pearson 1901; as an anomaly score, Jackson and Mudholkar 1979.
 """
 
@@ -19,18 +19,19 @@ from rscvae_lab.datasets.images import as_network_input
 
 
 class PCA(nn.Module):
-    """PCA with `n_components` on images (N, C, S, S); a module only so that it is saved and loaded like the others."""
+    """PCA with `n_components`; a module only so that it is saved and loaded like the others."""
 
     def __init__(self, config: Config, n_components: int = 32):
         super().__init__()
         self.channels, self.image_size = config.channels, config.image_size
         pixels = self.channels * self.image_size**2
-        self.losses: list[float] = []  # nothing is trained by epochs
+        self.losses: list[float] = []  # there are no epochs
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("components", torch.zeros(n_components, pixels))
 
     def fit(self, images: Tensor) -> Self:
-        """Fits mean and components to normal images, uint8 or in [0, 1]; fewer images leave zero components."""
+        """Fits mean and components to normal images (N, C, S, S), uint8 or in [0, 1]; components
+        beyond N are zero."""
         flat = self._flat(images).cpu().numpy()
         fitted = SklearnPCA(min(len(self.components), len(flat)), svd_solver="full").fit(flat)
         self.mean.copy_(torch.from_numpy(fitted.mean_))
@@ -44,4 +45,5 @@ class PCA(nn.Module):
         return residual.square().mean(1).cpu()
 
     def _flat(self, images: Tensor) -> Tensor:
-        return as_network_input(images.to(self.mean.device), self.channels, self.image_size).flatten(1)
+        images = images.to(self.mean.device)
+        return as_network_input(images, self.channels, self.image_size).flatten(1)

@@ -1,8 +1,8 @@
-"""A stopwatch for `rscvae bench`, and the speed of our training by it."""
+"""How `rscvae bench` measures: contestants that take turns, and the speed of our training."""
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,17 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.trainers import Training, train_epoch
 
-Contestant = Callable[[float], float]  # runs for so many seconds and returns images a second
+Contestant = Callable[[float], float]  # runs for so many seconds, returns images per second
 
 
-def race(contestants: dict[str, Contestant], seconds: float, rounds: int) -> pd.DataFrame:
-    """Images a second of each, a row a round. Every round has another order, so that what one
-    leaves behind (memory, sleeping processes) does not always meet the same next."""
+def race(contestants: Mapping[str, Contestant], seconds: float, rounds: int) -> pd.DataFrame:
+    """Images per second: a column per contestant, a row per round.
+
+    The order is drawn anew each round, so that nobody always inherits the caches and busy threads
+    of the same predecessor.
+    """
     for run in contestants.values():
-        run(0.0)  # warmed up
+        run(0.0)  # warm-up
     names, draw = list(contestants), random.Random(0)
     orders = [draw.sample(names, len(names)) for _ in range(rounds)]
     return pd.DataFrame([{name: contestants[name](seconds) for name in order}
@@ -30,7 +33,7 @@ def race(contestants: dict[str, Contestant], seconds: float, rounds: int) -> pd.
 
 
 def timed(step: Callable[[], Any], images: int, config: Config) -> Contestant:
-    """Repeats a step that sees so many images, at least once, with the config's threads."""
+    """Repeats a step over so many images, at least once, with the config's number of threads."""
     def run(seconds: float) -> float:
         torch.set_num_threads(config.threads)
         start, n = time.perf_counter(), 0

@@ -4,14 +4,22 @@ from rscvae_lab.config.categories import (
     CATEGORIES,
     FOLDER,
     GREY,
-    PICTURE_SETS,
+    IMAGE_FOLDERS,
     category_list,
     category_slug,
     class_index,
     known_dataset,
     slug,
 )
-from rscvae_lab.config.schema import RECIPE, WIDTHS, Config, require_vae
+from rscvae_lab.config.schema import (
+    ADDED_LATER,
+    PAPER_HALF_PERIOD,
+    RECIPE,
+    WIDTHS,
+    Config,
+    require_vae,
+)
 
-__all__ = ["CATEGORIES", "FOLDER", "GREY", "PICTURE_SETS", "RECIPE", "WIDTHS", "Config",
-           "category_list", "category_slug", "class_index", "known_dataset", "require_vae", "slug"]
+__all__ = ["ADDED_LATER", "CATEGORIES", "FOLDER", "GREY", "IMAGE_FOLDERS", "PAPER_HALF_PERIOD",
+           "RECIPE", "WIDTHS", "Config", "category_list", "category_slug", "class_index",
+           "known_dataset", "require_vae", "slug"]

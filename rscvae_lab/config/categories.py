@@ -1,7 +1,7 @@
-"""The data sets' class names, and the three ways a user may write one: number, name or slug, in any case.
+"""The data sets' class names. A user may write one as number, name or slug, in any case.
 
-Labelled sets have ten classes, of which one is normal. Sets of industrial pictures have categories, each with normal
-and defective pictures of its own; `folder` is any folder of the user's, whose categories are its subfolders.
+Labelled data sets have ten classes, one of which is taken as normal. Each category of industrial
+images has normal and defective ones; those of `folder` are the subfolders of a user's folder.
 """
 
 import re
@@ -9,20 +9,19 @@ from pathlib import Path
 
 from rscvae_lab.errors import InputError
 
-_TEN_DIGITS = tuple("0123456789")
-
 CATEGORIES: dict[str, tuple[str, ...]] = {
-    "digits": _TEN_DIGITS,
-    "mnist": _TEN_DIGITS,
-    "fashion_mnist": ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-                      "Ankle boot"),
-    "mvtec_ad": ("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw",
-                 "tile", "toothbrush", "transistor", "wood", "zipper"),
+    "digits": tuple("0123456789"),
+    "mnist": tuple("0123456789"),
+    "fashion_mnist": ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                      "Sneaker", "Bag", "Ankle boot"),
+    "mvtec_ad": ("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather",
+                 "metal_nut", "pill", "screw", "tile", "toothbrush", "transistor", "wood",
+                 "zipper"),
     "synthetic": ("plate",),
 }
 FOLDER = "folder"
-PICTURE_SETS = ("mvtec_ad", "synthetic", FOLDER)
-GREY = ("grid", "screw", "zipper")  # of MVTec AD
+IMAGE_FOLDERS = ("mvtec_ad", "synthetic", FOLDER)  # data sets that are folders of image files
+GREY = ("grid", "screw", "zipper")  # grey-level categories of MVTec AD
 
 
 def slug(name: str) -> str:
@@ -31,15 +30,16 @@ def slug(name: str) -> str:
 
 
 def known_dataset(dataset: str) -> str:
-    """The data set's own name, in any case and with `-` for `_`. Raises InputError when it is unknown."""
+    """The data set's canonical name, from any case and with `-` for `_`. Raises InputError."""
     name = str(dataset).strip().lower().replace("-", "_")
     if name not in (*CATEGORIES, FOLDER):
-        raise InputError(f"unknown data set {dataset!r}: expected one of {', '.join((*CATEGORIES, FOLDER))}")
+        expected = ", ".join((*CATEGORIES, FOLDER))
+        raise InputError(f"unknown data set {dataset!r}: expected one of {expected}")
     return name
 
 
 def class_index(dataset: str, category: str | int) -> int:
-    """The class number of a category written as number, name or slug. Raises InputError when it is unknown."""
+    """The class number of a category given as number, name or slug. Raises InputError."""
     names = CATEGORIES[known_dataset(dataset)]
     text = str(category).strip()
     if text.isdecimal() and int(text) < len(names):
@@ -52,7 +52,7 @@ def class_index(dataset: str, category: str | int) -> int:
 
 
 def category_slug(dataset: str, category: str | int) -> str:
-    """The category as runs and folders write it; that of a folder is the subfolder's own name."""
+    """The category in names of runs; for `folder`, the subfolder's name. Raises InputError."""
     if known_dataset(dataset) == FOLDER:
         if str(category) in ("", "..") or Path(str(category)).name != str(category):
             raise InputError(f"expected the name of a subfolder as category, found {category!r}")
@@ -61,8 +61,10 @@ def category_slug(dataset: str, category: str | int) -> str:
 
 
 def category_list(dataset: str, text: str) -> list[str]:
-    """The slugs of a comma-separated list of categories; `all` names every one."""
-    if known_dataset(dataset) == FOLDER and text.strip().lower() == "all":
-        raise InputError("expected the names of subfolders, found all: a folder's categories are not known beforehand")
-    names = CATEGORIES[known_dataset(dataset)] if text.strip().lower() == "all" else map(str.strip, text.split(","))
+    """The slugs of a comma-separated list of categories; `all` stands for every category."""
+    names = map(str.strip, text.split(","))
+    if text.strip().lower() == "all":
+        if known_dataset(dataset) == FOLDER:
+            raise InputError("expected the names of subfolders, found all")
+        names = CATEGORIES[known_dataset(dataset)]
     return list(dict.fromkeys(category_slug(dataset, name) for name in names))

@@ -4,26 +4,27 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
-from rscvae_lab.config.schema import WIDTHS, Config
+from rscvae_lab.config.schema import WIDTHS, Config, plain_type
 from rscvae_lab.errors import InputError
 
 
 def command_of(config: Config) -> str:
-    """The line that repeats this training. A model of a GPU's stack is repeated alone, which agrees to rounding."""
-    always = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "scale")}
-    usual = Config(**always, mode=config.mode, root=config.root)
-    always |= {name: getattr(config, name) for name in ("mode", "seed", "device", "image_size")}
-    options = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in always.items()]
-    options += [f"--root {shlex.quote(config.root)}"] if config.root else []
+    """The command that repeats this training; one of an ensemble alone, equal up to rounding."""
+    names = ("dataset", "category", "epochs", "scale")
+    usual = Config(**{name: getattr(config, name) for name in names}, mode=config.mode,
+                   root=config.root)
+    names += ("mode", "seed", "device", "image_size") + ("root",) * bool(config.root)
+    options = [f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}"
+               for name in names]
     options += [f"--set {name}={_text(value)}" for name, value in vars(config).items()
-                if name not in (*always, "root", "stack", "recipe")
+                if name not in (*names, "root", "stack", "recipe")
                 and (value != getattr(usual, name) or name == "precision")]
     return " ".join(["rscvae train", *options])
 
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
-    """Fields of `Config` from text, each by the type of its field. Raises InputError for an unknown or bad one."""
-    types = {field.name: field.type for field in fields(Config) if field.name != "recipe"}
+    """Fields of `Config` from text, each in its type. Raises InputError for unknown ones."""
+    types = {each.name: plain_type(each.type) for each in fields(Config) if each.name != "recipe"}
     unknown = settings.keys() - types.keys()
     if unknown:
         raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(types)}")
@@ -36,13 +37,12 @@ def _text(value: Any) -> str:
 
 def _parse(name: str, text: str, kind: Any) -> Any:
     try:
-        if kind in (bool, bool | None):
+        if kind is bool:
             return {"true": True, "false": False}[text.lower()]
         if name == "widths":
-            return WIDTHS.get(text) or tuple(int(part) for part in text.replace(",", "-").split("-"))
-        return {str: str, str | None: str, float: float, float | None: float}.get(kind, int)(text)
+            return WIDTHS.get(text) or tuple(map(int, text.replace(",", "-").split("-")))
+        return kind(text)
     except (ValueError, KeyError):
-        expected = {bool: "true or false", bool | None: "true or false", float: "a number",
-                    float | None: "a number"}.get(kind, "an integer")
-        expected = "four integers such as 16-32-64-128" if name == "widths" else expected
+        expected = {bool: "true or false", float: "a number", int: "an integer"}.get(
+            kind, "four integers such as 16-32-64-128")
         raise InputError(f"{name} expects {expected}, found {text!r}") from None

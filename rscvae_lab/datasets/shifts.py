@@ -1,8 +1,9 @@
-"""Distributionally-shifted augmentation (DSA) of mode d (Secs. 3.4 and 4.1), batched, without a loop over images.
+"""Distributionally-shifted augmentation (DSA) of mode d (Secs. 3.4 and 4.1), on whole batches.
 
-On 28x28 pictures the paper picks "1-3 options" of horizontal flip, vertical flip and rotation by 90 degrees. Our
-reading: the number is uniform on 1-3, the operations are distinct and applied in that order. Of the seven subsets
-none composes to the identity: they give the two flips, the two diagonal reflections, and rotations by 90, 180, 270.
+On images of 28x28 the paper picks "1-3 options" of horizontal flip, vertical flip and rotation by
+90 degrees. Our reading: the number is uniform on 1-3, the operations are distinct and applied in
+that order. None of the seven subsets is the identity: they give the two flips, the two diagonal
+reflections, and rotations by 90, 180 and 270 degrees.
 """
 
 import torch
@@ -13,10 +14,10 @@ H_FLIP, V_FLIP, ROTATE_90 = range(3)
 
 
 def draw_operations(n: int, generator: torch.Generator, shifts: str = "paper") -> Tensor:
-    """Which operations each of n images undergoes: bool (n, 3), columns H_FLIP, V_FLIP, ROTATE_90.
+    """Random operations for each of n images: bool (n, 3), columns H_FLIP, V_FLIP, ROTATE_90.
 
-    `paper`: a uniform number of operations, then a uniform subset of that size. `safe`: a rotation by 90 or 270
-    degrees (both flips are half a turn), since a flipped 0 or T-shirt is still normal.
+    `paper`: a uniform number of operations, then a uniform subset of that size. `safe`: a rotation
+    by 90 or 270 degrees (both flips are half a turn): a flipped 0 or T-shirt is still normal.
     """
     device = generator.device
     if shifts == "safe":
@@ -28,7 +29,7 @@ def draw_operations(n: int, generator: torch.Generator, shifts: str = "paper") -
 
 
 def apply_operations(images: Tensor, operations: Tensor) -> Tensor:
-    """ds(x) of Eq. 11 for square images (..., C, S, S) and operations (..., 3); without a True nothing changes."""
+    """ds(x) of Eq. 11 for square images (..., C, S, S) and operations bool (..., 3)."""
     chosen = operations.movedim(-1, 0)[..., None, None, None]
     images = torch.where(chosen[H_FLIP], images.flip(-1), images)
     images = torch.where(chosen[V_FLIP], images.flip(-2), images)
@@ -36,25 +37,15 @@ def apply_operations(images: Tensor, operations: Tensor) -> Tensor:
 
 
 def draw_shifts(n: int, p: float, generator: torch.Generator, shifts: str = "paper") -> Tensor:
-    """The operations of n images of which each is shifted with probability p (Eq. 12: y_i ~ Bernoulli(p)).
-
-    Returns:
-        bool (n, 3); y is True where a row has a True, for no drawn set of operations is empty.
-    """
+    """Operations, bool (n, 3), for n images, each shifted with probability p (Eq. 12:
+    y_i ~ Bernoulli(p)); y is True where a row has a True."""
     y = torch.rand(n, 1, generator=generator, device=generator.device) < p
     return draw_operations(n, generator, shifts) & y
 
 
 def rotated(images: Tensor, degrees: Tensor) -> Tensor:
-    """Images turned counter-clockwise about their centre, bilinearly, black where nothing was.
-
-    Args:
-        images: uint8, (N, C, S, S).
-        degrees: (N,).
-
-    Returns:
-        uint8, (N, C, S, S); multiples of 360 leave an image as it is.
-    """
+    """Images, uint8 (N, C, S, S), rotated anticlockwise about their centre by `degrees` (N,),
+    bilinearly, black where uncovered; multiples of 360 change nothing."""
     angle = torch.deg2rad(degrees.double())
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     turn = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
@@ -64,7 +55,7 @@ def rotated(images: Tensor, degrees: Tensor) -> Tensor:
 
 
 def cut_out(images: Tensor, size: int, top: int, left: int) -> Tensor:
-    """Images (..., S, S) with a black square of `size` pixels, its corner at (top, left), clipped at the border."""
+    """Images (..., S, S) with a black square at (top, left), clipped at the border."""
     cut = images.clone()
     cut[..., top : top + size, left : left + size] = 0
     return cut

@@ -52,15 +52,15 @@ class Batches:
         if self.ensemble:
             draws = draws._replace(rate=draws.rate.to(draws.order.device))
         shifted = bool(draws.shifts.any())
-        for order, noise, shifts, pose, rate, active in zip(*draws):
+        for order, noise, shifts, augmentation, rate, active in zip(*draws):
             images = self._images.index_select(0, order.flatten())
             images = images.view(*order.shape, *images.shape[1:])
             y = self._anomalous.take(order)
             if shifted:
                 images, y = apply_operations(images, shifts), y | shifts.any(-1)
             x = to_unit(images)
-            if pose.shape[-1]:
-                x, y = augmented(x, pose), y | (pose[..., SQUARE_SIDE] > 0)
+            if augmentation.shape[-1]:
+                x, y = augmented(x, augmentation), y | (augmentation[..., SQUARE_SIDE] > 0)
             if self.ensemble:
                 yield Batch(x, y, noise, rate, active)
             else:

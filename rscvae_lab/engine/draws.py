@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rscvae_lab.config import PICTURE_SETS, Config
-from rscvae_lab.config.schema import PAPER_HALF_PERIOD
-from rscvae_lab.datasets.augmentation import draw_poses
+from rscvae_lab.config import IMAGE_FOLDERS, PAPER_HALF_PERIOD, Config
+from rscvae_lab.datasets.augmentation import draw_augmentation
 from rscvae_lab.datasets.shifts import draw_shifts
 
 
@@ -25,7 +24,7 @@ class Draws(NamedTuple):
     order: Tensor  # (T, B), positions among all training images
     noise: Tensor  # (T, B, D), standard normal
     shifts: Tensor  # bool (T, B, 3), the operations of mode d
-    pose: Tensor  # (T, B, 6), augmentation of industrial images; (T, B, 0) elsewhere
+    augmentation: Tensor  # (T, B, 6), augmentation of industrial images; (T, B, 0) elsewhere
     rate: Tensor  # (T,), the learning rate, float64
     active: Tensor  # bool (T,), False where a model has no step left in this epoch
 
@@ -70,12 +69,13 @@ def draw_epoch(config: Config, epoch: int, n_images: int) -> Draws:
     steps = len(order)
     noise = torch.randn(steps, size, config.latent, generator=generator, device=device)
     shifts = torch.zeros(steps, size, 3, dtype=torch.bool, device=device)
-    if config.method.anomalies == "shifted" and config.dataset not in PICTURE_SETS:
+    if config.method.anomalies == "shifted" and config.dataset not in IMAGE_FOLDERS:
         shifts = draw_shifts(steps * size, config.p, generator, config.shifts).view(steps, size, 3)
-    pose = draw_poses(config, steps * size, generator).view(steps, size, -1)
-    rates = [learning_rate(config, epoch - 1 + i / steps) for i in range(steps)]
+    augmentation = draw_augmentation(config, steps * size, generator).view(steps, size, -1)
+    rates = torch.tensor([learning_rate(config, epoch - 1 + i / steps) for i in range(steps)],
+                         dtype=torch.float64)
     active = torch.ones(steps, dtype=torch.bool, device=device)
-    return Draws(order, noise, shifts, pose, torch.tensor(rates, dtype=torch.float64), active)
+    return Draws(order, noise, shifts, augmentation, rates, active)
 
 
 def side_by_side(draws: Sequence[Draws], n_images: Sequence[int]) -> Draws:

@@ -14,7 +14,7 @@ LOG_VAR_BOUND = 10.0
 
 
 class Coding(NamedTuple):
-    """An image's way through the network: x -> (mu, log_var) -> z -> x_hat -> (mu_re, log_var_re)."""
+    """An image's way through the network, x -> (mu, log_var) -> z -> x_hat -> second code."""
 
     mu: Tensor  # (B, D)
     log_var: Tensor  # (B, D)

@@ -1,4 +1,4 @@
-"""The paper's printed tables as data frames, under this project's names for data sets, categories and methods."""
+"""The paper's tables as printed, under this project's names of data sets, classes and methods."""
 
 import pandas as pd
 
@@ -10,35 +10,36 @@ from rscvae_lab.storage.files import project_root
 _TABLES = {"mnist": "table1_mnist", "fashion_mnist": "table2_fmnist", "mvtec_ad": "table3_mvtec"}
 _ABBREVIATIONS = {"T-shirt": "T-shirt/top", "T-shirt/tp": "T-shirt/top", "Ankle": "Ankle boot",
                   "Metal": "metal_nut", "Tooth": "toothbrush", "Trans": "transistor"}
-_TABLE5 = {"RSC-VAE_o": "o", "RSC-VAE_e (l_enc1)": "e, l_enc1", "RSC-VAE_e (l_enc1 + l_consist)": "e"}
+_TABLE5 = {"mnist": "MNIST", "fashion_mnist": "fMNIST"}
 
 
 def printed_table(name: str) -> pd.DataFrame:
-    """A table as printed, `table1_mnist` to `table5_ablation`. Raises InputError where the checkout lacks it."""
+    """A printed table, `table1_mnist` to `table5_ablation`. Raises InputError without its file."""
     path = project_root() / "data" / "paper" / f"{name}.csv"
     if not path.is_file():
-        raise InputError(f"expected the paper's table in {path}, found no such file: run from a checkout")
+        raise InputError(f"expected the paper's table in {path}, found no such file: run from a "
+                         "checkout")
     return pd.read_csv(path, dtype={"category": str}, index_col=0)
 
 
 def printed_aurocs(dataset: str) -> pd.DataFrame:
-    """Tables 1 to 3: a row a class (slug), a column a method under our name, in the paper's order of columns.
-
-    Raises:
-        InputError: the paper has no such table for this data set.
-    """
+    """Tables 1 to 3: a row per class (slug), a column per method (our name), in the paper's order.
+    Raises InputError where the paper has no such table."""
     table = _by_slug(_auroc_table(dataset), dataset)
     return table.rename(columns={name: method for method, name in PRINTED_NAMES.items()})
 
 
 def printed_average(dataset: str) -> dict[str, float]:
-    """The last row of Tables 1 to 3 as printed, by our names of methods; not always the mean of the rows above."""
+    """The last row of Tables 1 to 3 by our names of methods, as printed: not always the mean of
+    the rows above. Raises InputError as `printed_aurocs`."""
     averages = _auroc_table(dataset).loc["average"]
-    return {method: float(averages[name]) for method, name in PRINTED_NAMES.items() if name in averages}
+    return {method: float(averages[name]) for method, name in PRINTED_NAMES.items()
+            if name in averages}
 
 
 def printed_auroc(dataset: str, category: str) -> dict[str, float]:
-    """Tables 1 to 3: the printed AUROC of each method that is ours too; empty for a set the paper lacks."""
+    """The printed AUROC of each method of the course for one class; empty where the paper has no
+    table."""
     dataset = known_dataset(dataset)
     if dataset not in _TABLES:
         return {}
@@ -47,16 +48,14 @@ def printed_auroc(dataset: str, category: str) -> dict[str, float]:
 
 
 def printed_losses(dataset: str) -> dict[str, float]:
-    """Table 5: the mean AUROC by the loss on anomalies, 0.5 % of them: `o` (none), `e, l_enc1`, and `e`.
-
-    Raises:
-        InputError: the paper has no such row for this data set.
-    """
-    names = {"mnist": "MNIST", "fashion_mnist": "fMNIST"}
-    if known_dataset(dataset) not in names:
-        raise InputError(f"Table 5 has {', '.join(names)} of our data sets, found {dataset}")
-    row = printed_table("table5_ablation").loc[names[known_dataset(dataset)]]
-    return {ours: float(row[name]) for name, ours in _TABLE5.items()}
+    """Table 5: the mean AUROC by the loss on anomalies, with 0.5 % of them: `o` (no anomalies),
+    `e, l_enc1`, and `e`. Raises InputError where the paper has no such row."""
+    row = _TABLE5.get(known_dataset(dataset))
+    if row is None:
+        raise InputError(f"Table 5 has our data sets {', '.join(_TABLE5)}, found {dataset}")
+    aurocs = printed_table("table5_ablation").loc[row].astype(float).to_dict()
+    return {"o": aurocs["RSC-VAE_o"], "e, l_enc1": aurocs["RSC-VAE_e (l_enc1)"],
+            "e": aurocs["RSC-VAE_e (l_enc1 + l_consist)"]}
 
 
 def _auroc_table(dataset: str) -> pd.DataFrame:
@@ -67,14 +66,15 @@ def _auroc_table(dataset: str) -> pd.DataFrame:
 
 
 def own_papers(dataset: str) -> pd.DataFrame:
-    """AUROCs that a compared method's own paper gives for a data set, by its own protocol, which the table names: a row
-    a method, a column a class where the paper has classes, and their `average`."""
+    """AUROCs from the compared methods' own papers, each by the protocol that the CSV names: a row
+    per method, a column per class where the paper has classes, and their `average`."""
     table = printed_table("own_papers").reset_index()
-    return table[table.dataset == known_dataset(dataset)].pivot(index="method", columns="category", values="auroc")
+    rows = table[table.dataset == known_dataset(dataset)]
+    return rows.pivot(index="method", columns="category", values="auroc")
 
 
 def printed_s_a(dataset: str, category: str) -> dict[str, float]:
-    """Table 4 (Fashion-MNIST): the printed S_a of `vae` and `o` for one class; empty for other data sets."""
+    """Table 4 (Fashion-MNIST): S_a of `vae` and `o` for one class; empty for other data sets."""
     dataset = known_dataset(dataset)
     if dataset != "fashion_mnist":
         return {}
@@ -83,6 +83,7 @@ def printed_s_a(dataset: str, category: str) -> dict[str, float]:
 
 
 def _by_slug(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """The class rows of a printed table, indexed by slug; the printed average is left out."""
+    """The class rows of a printed table, indexed by slug, without the printed average."""
     rows = table.drop(index="average")
-    return rows.set_axis([category_slug(dataset, _ABBREVIATIONS.get(name, name)) for name in rows.index])
+    return rows.set_axis([category_slug(dataset, _ABBREVIATIONS.get(name, name))
+                          for name in rows.index])

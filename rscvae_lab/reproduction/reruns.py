@@ -1,4 +1,4 @@
-"""Notebooks executed with parameters: papermill, with names and types checked first, and nothing half-written."""
+"""Notebooks executed by papermill: parameters are checked first, outputs appear whole."""
 
 import base64
 import io
@@ -15,8 +15,8 @@ from PIL import Image
 from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import make_folder, project_root, runs_root, write_whole
 
-_CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours; papermill's own default is no limit
-_PARSERS = {"int": int, "float": float, "str": str, "bool": {"true": True, "false": False}.__getitem__}
+_CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
+_PARSERS = {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
 
 
 def notebooks_folder() -> Path:
@@ -27,21 +27,23 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
     """Parameters converted to the types that the notebook declares.
 
     Raises:
-        InputError: the notebook has no such parameter, or a value is not of its type. Papermill itself would warn
-            and run with the default.
+        InputError: the notebook has no such parameter, or a value is not of its type. Papermill
+            itself would warn and run with the default.
     """
     import papermill
 
     try:
         declared = papermill.inspect_notebook(str(notebook))
-    except Exception as error:  # papermill and nbformat raise a dozen kinds for files that are no notebooks
+    except Exception as error:  # of a dozen types, for files that are no notebooks
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"expected a notebook with a kernel in {notebook}, found something else ({reason})") from None
+        raise InputError(f"expected a notebook with a kernel in {notebook}, found something else "
+                         f"({reason})") from None
     unknown = given.keys() - declared.keys()
     if unknown:
         raise InputError(f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
                          f"{', '.join(declared) or 'none'}")
-    return {name: _converted(name, value, declared[name]["inferred_type_name"]) for name, value in given.items()}
+    return {name: _converted(name, value, declared[name]["inferred_type_name"])
+            for name, value in given.items()}
 
 
 def _converted(name: str, value: Any, kind: str) -> Any:
@@ -52,14 +54,12 @@ def _converted(name: str, value: Any, kind: str) -> Any:
 
 
 def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
-    """Executes a notebook with parameters and leaves the result as one whole file.
-
-    It runs in the notebooks' folder, on this environment's kernel. When a cell fails, the notebook up to there is
-    left as `<out>.failed.ipynb`, unless the failure is a user's mistake.
+    """Executes a notebook with parameters, in the notebooks' folder and on this environment's
+    kernel, and writes the result.
 
     Raises:
         InputError: no such notebook, a parameter is refused, or a cell raised InputError.
-        NotebookFailed: a cell failed otherwise.
+        NotebookFailed: a cell failed otherwise; `<out>.failed.ipynb` is the notebook up to there.
     """
     notebook, out = Path(notebook).resolve(), Path(out).expanduser().resolve()
     if notebook.suffix != ".ipynb" or not notebook.is_file():
@@ -67,7 +67,7 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
     if out.suffix != ".ipynb":
         raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
     if out == notebook:
-        raise InputError(f"expected another output than the notebook itself, found {out}")
+        raise InputError(f"expected another output file than the notebook, found {out}")
     parameters = checked_parameters(notebook, parameters)
     make_folder(out.parent)
     with tempfile.TemporaryDirectory() as scratch:
@@ -86,23 +86,26 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
         papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
                                    cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
                                    progress_bar={"desc": notebook.stem, "disable": None},
-                                   extra_arguments=["--log-level=CRITICAL"])  # kernels narrate their start and end
+                                   extra_arguments=["--log-level=CRITICAL"])
     except papermill.PapermillExecutionError as error:
         if error.ename == InputError.__name__:
             raise InputError(error.evalue) from None
         failed = out.with_suffix(".failed.ipynb")
         write_whole(failed, executed.read_bytes())
-        raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with {error.ename}: "
-                             f"{' '.join(error.evalue.split())} (see {failed})") from None
+        raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with "
+                             f"{error.ename}: {' '.join(error.evalue.split())} (see {failed})"
+                             ) from None
 
 
 def regenerate() -> list[Path]:
-    """Executes every notebook with its defaults from an empty store and keeps the outputs, cleaned, in place.
+    """Executes every notebook with its defaults, from an empty store, and stores the cleaned
+    outputs in place.
 
     Raises:
-        NotebookFailed: a cell failed; that notebook and those after it keep their old outputs.
+        NotebookFailed: a cell failed; this notebook and the following ones keep their old outputs.
     """
-    notebooks = [*sorted(notebooks_folder().glob("*.ipynb")), *sorted(notebooks_folder().glob("solutions/*.ipynb"))]
+    notebooks = [notebook for pattern in ("*.ipynb", "solutions/*.ipynb")
+                 for notebook in sorted(notebooks_folder().glob(pattern))]
     with tempfile.TemporaryDirectory() as scratch:
         failures = make_folder(runs_root())
         os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels
@@ -115,18 +118,16 @@ def regenerate() -> list[Path]:
 
 
 def clean(notebook: Path) -> None:
-    """Drops from an executed notebook what differs from run to run or needs a live kernel to show.
-
-    Stored outputs keep figures, tables and text; widget views (progress bars among them) and timings go.
-    """
-    content = json.loads(notebook.read_text())
+    """Removes from an executed notebook what differs between runs or needs a live kernel: timings,
+    progress bars and widget views. Figures, tables and text stay."""
+    content = json.loads(notebook.read_text("utf-8"))
     for key in ("widgets", "papermill", "language_info"):
         content["metadata"].pop(key, None)
     for cell in content["cells"]:
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
         if cell["cell_type"] == "code":
-            cell["outputs"] = [output for output in cell["outputs"] if not _is_debris(output)]
+            cell["outputs"] = [output for output in cell["outputs"] if not _is_transient(output)]
             for output in cell["outputs"]:
                 if "image/png" in output.get("data", {}):
                     output["data"]["image/png"] = _smaller("".join(output["data"]["image/png"]))
@@ -134,14 +135,15 @@ def clean(notebook: Path) -> None:
 
 
 def _smaller(png: str) -> str:
-    """A figure in 256 colours instead of 16 million: a third of the bytes, and nothing the eye would miss."""
-    packed = io.BytesIO()
+    """A base64 figure in 256 colours instead of 16 million: a third of the bytes."""
+    smaller = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as figure:
-        quantised = figure.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        quantised.save(packed, "PNG", optimize=True)
-    return base64.b64encode(packed.getvalue()).decode()
+        reduced = figure.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE,
+                                                 dither=Image.Dither.NONE)
+        reduced.save(smaller, "PNG", optimize=True)
+    return base64.b64encode(smaller.getvalue()).decode()
 
 
-def _is_debris(output: dict[str, Any]) -> bool:
+def _is_transient(output: dict[str, Any]) -> bool:
     is_progress = output.get("output_type") == "stream" and output.get("name") == "stderr"
     return is_progress or "application/vnd.jupyter.widget-view+json" in output.get("data", {})

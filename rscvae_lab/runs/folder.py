@@ -39,7 +39,7 @@ STATE, LOCK = "state.safetensors", ".lock"
 
 
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
-    """The finished run of this config in a folder, None where there is work to do; touches nothing.
+    """The finished run of this config in a folder, None where work is left; touches nothing.
 
     Raises:
         InputError: the folder holds the run of another config, or an unfinished one and `resume`
@@ -50,8 +50,8 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
         return None
     difference = _difference(read_config(folder), config)
     if difference:
-        raise InputError(f"{folder} holds the run of another config ({difference}): choose another "
-                         "folder")
+        raise InputError(f"{folder} holds the run of another config ({difference}): "
+                         "choose another folder")
     if (folder / METRICS).is_file():
         return Run.load(folder)
     if not resume:

@@ -65,7 +65,7 @@ class Journal:
         save_tensors(self.folders[0] / STATE, state, note)
 
     def restore(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
-        """Puts model, optimizer and histories where `save` left them; does nothing without a state.
+        """Puts model, optimizer and histories where `save` left them; without a state, nothing.
 
         Raises:
             InputError: the state is another training's.
@@ -104,9 +104,10 @@ class Journal:
         (n_normal, loss, recon, enc1, enc2, mut), (n_anomalous, anomalous, *_) = sums
         loss += anomalous
         if not math.isfinite(loss):
-            raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of "
-                             f"{config.dataset} {config.category}, {config.mode}, found {loss}; "
-                             f"try a learning_rate below {config.learning_rate:g} in another folder")
+            raise InputError(
+                f"training diverged in epoch {epoch}: expected a finite loss of {config.dataset} "
+                f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "
+                f"{config.learning_rate:g} in another folder")
         totals = {"recon": recon, "enc1": enc1}
         if config.method.recodes:
             totals |= {"enc2": enc2, "mut": mut, "consist": enc2 + mut}

@@ -1,4 +1,4 @@
-"""A table of results on disk that grows row by row and is whole at every moment."""
+"""A sweep's results on disk: a table that grows row by row and is complete at every moment."""
 
 import io
 from collections.abc import Sequence
@@ -7,59 +7,62 @@ from typing import Any
 
 import pandas as pd
 
-from rscvae_lab.config import Config
-from rscvae_lab.config.schema import ADDED
+from rscvae_lab.config import ADDED_LATER, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
-from rscvae_lab.storage.files import write_whole
 from rscvae_lab.runs.run import ROW_NAMES
+from rscvae_lab.storage.files import write_whole
 
-Unit = tuple[Config, ...]  # trained together: one config, or a stack
+Unit = tuple[Config, ...]  # trained together: one config, or those of an ensemble
 
 
-def with_added(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table that may be older than some settings, with these as they were then, and the columns
-    in today's order. Rows without a recipe are of recipe 4."""
-    former = ADDED | {"recipe": 4}
-    missing = {name: value for name, value in former.items() if name not in frame.columns}
-    whole = frame.assign(**missing)
-    return whole[list(ROW_NAMES)] if set(ROW_NAMES) == set(whole.columns) else whole
+def with_later_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with today's columns: settings that are younger than the table have their former
+    value, and rows without a recipe are of recipe 4."""
+    former = ADDED_LATER | {"recipe": 4}
+    missing = {name: value for name, value in former.items() if name not in table.columns}
+    table = table.assign(**missing)
+    return table[list(ROW_NAMES)] if set(ROW_NAMES) == set(table.columns) else table
 
 
 class Table:
-    """A sweep's CSV. A row's identity is `config_hash` with `method`; rows of other sweeps are kept before ours."""
+    """A sweep's CSV; `config_hash` with `method` identifies a row. Rows of other sweeps stay, and
+    come first.
+
+    Raises:
+        InputError: the file is no such table.
+    """
 
     def __init__(self, path: Path, units: Sequence[Unit]):
         self.path, self.units = path, units
-        self._rows = {}
-        if path.is_file():
-            self._rows = self._by_identity(self._read())
+        self._rows = self._read(path) if path.is_file() else {}
 
-    def _read(self) -> pd.DataFrame:
+    def _read(self, source: Path | io.StringIO) -> dict[tuple[str, str], dict[str, str]]:
+        expected = f"expected a table of rscvae sweep in {self.path}"
         try:
-            return pd.read_csv(self.path, dtype=str, keep_default_na=False)
+            table = pd.read_csv(source, dtype=str, keep_default_na=False)
         except ValueError as error:  # empty, binary, ragged
-            reason = f"expected a table of rscvae sweep in {self.path}, found something else ({error})"
-            raise InputError(reason) from None
-
-    def _by_identity(self, frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
-        frame = with_added(frame).astype(str)
-        if list(frame.columns) != list(ROW_NAMES):
-            raise InputError(f"expected a table of rscvae sweep in {self.path}, found other columns")
-        return {(row["config_hash"], row["method"]): row for row in frame.to_dict("records")}
+            raise InputError(f"{expected}, found something else ({error})") from None
+        table = with_later_settings(table).astype(str)
+        if list(table.columns) != list(ROW_NAMES):
+            raise InputError(f"{expected}, found other columns")
+        return {(row["config_hash"], row["method"]): row for row in table.to_dict("records")}
 
     def unfinished(self) -> list[Unit]:
-        def rows(config: Config) -> set[tuple[str, str]]:
-            return {(config.config_hash, method) for method in rows_of(config.mode)}
+        """The units without all of their rows."""
+        def is_missing(config: Config) -> bool:
+            return any((config.config_hash, method) not in self._rows
+                       for method in rows_of(config.mode))
 
-        return [unit for unit in self.units if any(rows(config) - self._rows.keys() for config in unit)]
+        return [unit for unit in self.units if any(map(is_missing, unit))]
 
     def add(self, rows: list[dict[str, Any]]) -> None:
-        """Adds rows and writes the whole table, in the order of the plan, in one move."""
+        """Adds rows and replaces the whole file at once, in the order of the units."""
         if not rows:
             return
         text = pd.DataFrame(rows, columns=ROW_NAMES).to_csv(index=False)
-        self._rows |= self._by_identity(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False))
-        place = {config.config_hash: i for i, config in enumerate(c for unit in self.units for c in unit)}
+        self._rows |= self._read(io.StringIO(text))
+        configs = [config for unit in self.units for config in unit]
+        place = {config.config_hash: i for i, config in enumerate(configs)}
         ordered = sorted(self._rows.values(), key=lambda row: place.get(row["config_hash"], -1))
         write_whole(self.path, pd.DataFrame(ordered, columns=ROW_NAMES).to_csv(index=False))

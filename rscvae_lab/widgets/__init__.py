@@ -1,4 +1,4 @@
-"""The course's instruments. Each is a pure function that draws, and a thin panel of controls around it."""
+"""The course's instruments: each a pure function that draws, and a panel of controls around it."""
 
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 from rscvae_lab.widgets.choosing import run_chooser
@@ -10,6 +10,6 @@ from rscvae_lab.widgets.scores import Mixtures, alpha_explorer
 from rscvae_lab.widgets.shifting import Referee, shift_playground, shifted
 from rscvae_lab.widgets.training import LiveTraining
 
-__all__ = ["DeviationExplorer", "LiveTraining", "Mixtures", "Panel", "PartInspector", "Referee", "Turning",
-           "alpha_explorer", "dropdown", "gaussian_explorer", "rotation_explorer", "run_chooser", "shift_playground",
-           "shifted", "slider", "two_gaussians"]
+__all__ = ["DeviationExplorer", "LiveTraining", "Mixtures", "Panel", "PartInspector", "Referee",
+           "Turning", "alpha_explorer", "dropdown", "gaussian_explorer", "rotation_explorer",
+           "run_chooser", "shift_playground", "shifted", "slider", "two_gaussians"]

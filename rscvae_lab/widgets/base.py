@@ -1,93 +1,88 @@
-"""What all widgets share: controls over a picture that a pure function draws anew at every change.
+"""What all widgets share: controls, and an image that a pure function redraws at every change.
 
-Pictures go through `ipywidgets.Image`, which notebook runners and browsers can check, and not through captured output.
+The image is an `ipywidgets.Image`, which notebook runners and browsers can check, unlike captured
+output.
 """
 
 import html
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
 
 from rscvae_lab.errors import InputError
-from rscvae_lab.figures.panels import png
+from rscvae_lab.figures import png
 
 Draw = Callable[..., tuple[Figure, str]]
 
-WIDE = {"description_width": "initial"}
 
-
-def empty_picture() -> ipywidgets.Image:
-    """Hidden until something is shown in it, or a browser would show it as broken."""
-    # without align_self a box stretches pictures to its full width, blurred
+def empty_image() -> ipywidgets.Image:
+    """An image widget, hidden until `show` fills it: browsers show an empty one as broken."""
+    # without align_self a box stretches images to its full width, blurred
     return ipywidgets.Image(format="png", layout={"align_self": "flex-start", "display": "none"})
 
 
-def show(picture: ipywidgets.DOMWidget, figure: Figure) -> None:
-    """Puts a figure into a picture widget, as PNG."""
-    picture.value, picture.layout.display = png(figure), None
+def show(image: ipywidgets.DOMWidget, figure: Figure) -> None:
+    """Puts a figure into an image widget, as PNG."""
+    image.value, image.layout.display = png(figure), None
+
+
+@contextmanager
+def errors_shown_in(place: ipywidgets.HTML) -> Iterator[None]:
+    """Shows an error in red instead of raising it: ipywidgets would swallow it in a callback."""
+    place.value = ""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, InputError):
+            logging.getLogger(__name__).exception("a widget's callback failed")
+        message = html.escape(" ".join(str(error).split()) or "no message")
+        colour = "var(--jp-error-color1, #c53030)"  # follows JupyterLab's theme
+        place.value = (f'<span style="color: {colour}"><b>{type(error).__name__}:</b> '
+                       f"{message}</span>")
 
 
 class Panel(ipywidgets.VBox):
-    """Controls, a picture and a line of text: `draw(**values) -> (figure, text)`, `values` by the controls' names.
-
-    An error in `draw` is shown in red, for a widget's callback would swallow it, and the last good picture stays.
+    """Controls, and the image and the text that `draw(**values) -> (figure, text)` makes of their
+    values; where it fails, the error is shown and the last image stays.
 
     Attributes:
-        controls: by name; setting a control's `value` in Python redraws as moving it in the browser does.
-        picture, text, error: widgets that hold the PNG, HTML, and what went wrong (empty: nothing did).
+        controls: by name; setting a `value` in Python redraws, as in the browser.
+        image, text, error: widgets that hold the PNG, HTML, and the error (empty: none).
     """
 
     def __init__(self, draw: Draw, controls: Mapping[str, ipywidgets.ValueWidget],
-                 picture: ipywidgets.DOMWidget | None = None):
-        self.draw, self.controls = draw, dict(controls)
-        self.picture = picture or empty_picture()
+                 image: ipywidgets.DOMWidget | None = None):
+        self.draw, self.controls, self.image = draw, dict(controls), image or empty_image()
         self.text, self.error = ipywidgets.HTML(), ipywidgets.HTML()
         layout = {"flex_flow": "row wrap", "grid_gap": "0 1.5rem"}
         row = ipywidgets.HBox(list(self.controls.values()), layout=layout)
-        super().__init__([row, self.error, self.picture, self.text])
+        super().__init__([row, self.error, self.image, self.text])
         for control in self.controls.values():
             control.observe(lambda change: self.redraw(), "value")
         self.redraw()
 
     def redraw(self) -> None:
-        """Draws the picture of the controls' values."""
-        with self.showing_errors():
-            figure, text = self.draw(**{name: control.value for name, control in self.controls.items()})
-            show(self.picture, figure)
+        """Draws the controls' current values."""
+        with errors_shown_in(self.error):
+            values = {name: control.value for name, control in self.controls.items()}
+            figure, text = self.draw(**values)
+            show(self.image, figure)
             self.text.value = text
 
-    def showing_errors(self) -> "ShownErrors":
-        """A context whose errors are shown in red instead of being raised."""
-        return ShownErrors(self.error)
 
-
-class ShownErrors:
-    def __init__(self, place: ipywidgets.HTML):
-        self.place = place
-
-    def __enter__(self) -> None:
-        self.place.value = ""
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        message = html.escape(" ".join(str(error).split()) or "no message")
-        if not isinstance(error, InputError):
-            logging.getLogger(__name__).exception("a widget's callback failed", exc_info=error)
-        colour = "var(--jp-error-color1, #c53030)"  # follows JupyterLab's theme
-        self.place.value = f'<span style="color: {colour}"><b>{kind.__name__}:</b> {message}</span>'
-        return True
-
-
-def slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.ValueWidget:
-    """A slider of whole numbers where `step` is one, of real numbers otherwise."""
+def slider(name: str, value: float, low: float, high: float, step: float
+           ) -> ipywidgets.ValueWidget:
+    """A slider of integers where `step` is an int, of real numbers otherwise."""
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(value, min=low, max=high, step=step, description=name, style=WIDE, layout={"width": "26rem"})
+    return kind(value, min=low, max=high, step=step, description=name, layout={"width": "26rem"},
+                style={"description_width": "initial"})
 
 
 def dropdown(name: str, options: Any, value: Any = None) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=options, description=name, style=WIDE, layout={"width": "max-content"},
-                               **({} if value is None else {"value": value}))
+    chosen = {} if value is None else {"value": value}
+    return ipywidgets.Dropdown(options=options, description=name, layout={"width": "max-content"},
+                               style={"description_width": "initial"}, **chosen)

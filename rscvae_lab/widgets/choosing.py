@@ -4,23 +4,25 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from rscvae_lab import figures
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
-from rscvae_lab.figures import panels
+from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
-from rscvae_lab.runs.run import Run
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
-SHOWN = 4
-FIELDS = ("dataset", "category", "mode", "epochs", "seed", "config_hash")  # the last where others leave a choice
+N_IMAGES = 4
+FIELDS = ("dataset", "category", "mode", "epochs", "seed",
+          "config_hash")  # the hash separates runs that differ in other settings
 
 
 class RunChooser(Panel):
-    """Dropdowns that offer what is there, each within the choices before it, and an epoch to look back at.
+    """Dropdowns that list finished runs, each restricted by those before it, and a slider that
+    shows the training up to an epoch.
 
     Args:
-        runs: finished ones with a history; the first is shown first.
+        runs: with a history; the first is selected first.
 
     Attributes:
         run: the chosen run.
@@ -31,14 +33,14 @@ class RunChooser(Panel):
             raise InputError("expected finished runs to choose from, found none: train some first")
         self.runs, self.run = list(runs), runs[0]
         self._splits: dict[str, OneClassSplit] = {}
-        fields = {name: dropdown(name, self._options(name, self.runs), getattr(self.run.config, name))
-                  for name in FIELDS}
         self._narrowing = False
-        super().__init__(self.show, {**fields, "epoch": slider("look back at epoch", 1, 1, 1, 1)})
+        fields = {name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
+                  for name in FIELDS}
+        super().__init__(self.show, fields | {"epoch": slider("look back at epoch", 1, 1, 1, 1)})
         self.controls["epoch"].value = self.controls["epoch"].max
 
     def redraw(self) -> None:
-        """Offers what the choices so far leave, then draws."""
+        """Restricts the dropdowns to what the choices so far leave, then draws."""
         if self._narrowing:
             return
         self._narrowing = True
@@ -49,38 +51,40 @@ class RunChooser(Panel):
         super().redraw()
 
     def _narrow(self) -> None:
-        left = self.runs
+        runs, before, epoch = self.runs, self.run, self.controls["epoch"]
         for name in FIELDS:
-            control, options = self.controls[name], self._options(name, left)
-            wanted = control.value if control.value in options else options[0]
-            control.options, control.value = options, wanted
-            left = [run for run in left if getattr(run.config, name) == wanted]
-        changed, self.run = left[0] is not self.run, left[0]
-        self.controls["epoch"].max = self.run.config.epochs
-        if changed:
-            self.controls["epoch"].value = self.run.config.epochs
+            control, options = self.controls[name], _options(name, runs)
+            value = control.value if control.value in options else options[0]
+            control.options, control.value = options, value
+            runs = [run for run in runs if getattr(run.config, name) == value]
+        self.run = runs[0]
+        epoch.max = self.run.config.epochs
+        if self.run is not before:
+            epoch.value = epoch.max
 
-    @staticmethod
-    def _options(name: str, runs: Sequence[Run]) -> list:
-        return sorted({getattr(run.config, name) for run in runs})
-
-    def show(self, epoch: int, **chosen: str | int) -> tuple[Figure, str]:
-        """Curves of the chosen run up to an epoch, and what its final weights make of test images."""
-        run, history = self.run, self.run.history
-        history = history[history.epoch <= epoch]
-        if run.config.config_hash not in self._splits:
-            self._splits[run.config.config_hash] = load_split(run.config)
-        split = self._splits[run.config.config_hash]
-        images = split.test[:: max(1, len(split.test) // SHOWN)][:SHOWN]
-        pictures = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
-        shown = {name: run.metrics[name] for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+    def show(self, epoch: int, **choices: str | int) -> tuple[Figure, str]:
+        """The chosen run's curves up to an epoch, and its final reconstructions of test images."""
+        run, config, history = self.run, self.run.config, self.run.history
+        if config.config_hash not in self._splits:
+            self._splits[config.config_hash] = load_split(config)
+        test, history = self._splits[config.config_hash].test, history[history.epoch <= epoch]
+        images = test[:: max(1, len(test) // N_IMAGES)][:N_IMAGES]
+        rows = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
+        metrics = {name: run.metrics[name]
+                   for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
+        numbers = ", ".join(f"{name} {value:.3f}"
+                            for name, value in metrics.items() if value is not None)
         last = history.iloc[-1]
-        return panels.live(history, run.config.epochs, pictures, run.config.mode), (
-            f"mode {run.config.mode} on {run.config.dataset} {run.config.category}: {figures}<br>at epoch "
-            f"{epoch}: l_recon {last.recon:.1f}, l_enc1 {last.enc1:.1f} nats (pictures: the final weights)")
+        return figures.live(history, config.epochs, rows, config.mode), (
+            f"mode {config.mode} on {config.dataset} {config.category}: {numbers}<br>at epoch "
+            f"{epoch}: l_recon {last.recon:.1f}, l_enc1 {last.enc1:.1f} nats (images: the final "
+            "weights)")
+
+
+def _options(name: str, runs: Sequence[Run]) -> list:
+    return sorted({getattr(run.config, name) for run in runs})
 
 
 def run_chooser(runs: Sequence[Run]) -> RunChooser:
-    """A chooser over finished runs; baselines, which have no training history, are left out."""
+    """A chooser over finished runs, without baselines, which have no training history."""
     return RunChooser([run for run in runs if len(run.history)])

@@ -1,14 +1,14 @@
 """The alpha slider: Eq. 15 from reconstruction alone to recoding alone, by both normalisers."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from rscvae_lab import scoring
+from rscvae_lab import figures, scoring
 from rscvae_lab.config import require_vae
-from rscvae_lab.figures import panels
-from rscvae_lab.runs.run import Run
+from rscvae_lab.runs import Run
 from rscvae_lab.widgets.base import Panel, slider
 
 ALPHAS = np.linspace(0, 1, 41)
@@ -16,31 +16,34 @@ ALPHAS = np.linspace(0, 1, 41)
 
 @dataclass(frozen=True)
 class Mixtures:
-    """The scores of a run's test images at any alpha, with both kinds of means."""
+    """The scores of a run's test images at any alpha, by both normalisers."""
 
     labels: np.ndarray
     l_recon: np.ndarray
     l_mut: np.ndarray
     means: dict[str, scoring.Normalisers]
-    curves: dict[str, np.ndarray]
+    curves: dict[str, np.ndarray]  # AUROC at each of `ALPHAS`
 
     @classmethod
-    def of(cls, run: Run) -> "Mixtures":
-        """Raises InputError where the run's test set lacks a label, or the run is of a baseline."""
+    def of(cls, run: Run) -> Self:
+        """Raises InputError where the run's test set lacks a label, or for a baseline's run."""
         require_vae(run.config)
-        labels, l_recon, l_mut = (run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut"))
+        labels, l_recon, l_mut = (run.scores[name].to_numpy()
+                                  for name in ("label", "l_recon", "l_mut"))
         means = {"held-out normals": run.normalisers,
                  "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}
-        curves = {name: np.array([scoring.auroc(labels, scoring.novelty_score(l_recon, l_mut, mean, alpha))
-                                  for alpha in ALPHAS]) for name, mean in means.items()}
+        curves = {name: np.array([scoring.auroc(labels, scoring.novelty_score(
+            l_recon, l_mut, mean, alpha)) for alpha in ALPHAS]) for name, mean in means.items()}
         return cls(labels, l_recon, l_mut, means, curves)
 
     def at(self, alpha: float) -> tuple[Figure, str]:
-        """The figure at one alpha, and its two AUROCs in words."""
+        """The figure at one alpha, and its two AUROCs as text."""
         scores = {name: scoring.novelty_score(self.l_recon, self.l_mut, mean, alpha)
                   for name, mean in self.means.items()}
-        found = ", ".join(f"{scoring.auroc(self.labels, score):.3f} by {name}" for name, score in scores.items())
-        return panels.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores), f"α = {alpha:.2f}: AUROC {found}"
+        aurocs = ", ".join(f"{scoring.auroc(self.labels, score):.3f} by {name}"
+                           for name, score in scores.items())
+        return (figures.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores),
+                f"α = {alpha:.2f}: AUROC {aurocs}")
 
 
 def alpha_explorer(run: Run) -> Panel:

@@ -1,6 +1,8 @@
-"""The shift playground: which distortions make a pseudo-anomaly of a class, and which leave it looking normal."""
+"""The shift playground: which distortions turn images of a class into pseudo-anomalies, and which
+leave them looking normal."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import ipywidgets
 import numpy as np
@@ -8,25 +10,26 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rscvae_lab import figures
 from rscvae_lab.datasets.shifts import apply_operations, cut_out
-from rscvae_lab.figures import panels
 from rscvae_lab.regions import NORMAL_PERCENTILE, distance
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
-SHOWN = 8
+N_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Referee:
-    """Says whether a picture still looks like its class, from pixels alone, without any trained model: its distance to
-    the nearest of one half of the class's images is no larger than for 95 % of the other half."""
+    """Decides from pixels alone, without a trained model, whether an image still looks like its
+    class: its distance to the nearest images of one half of the class may be as large as that of
+    95 % of the other half."""
 
     known: np.ndarray  # (N, pixels) in [0, 1]
     farthest: float
 
     @classmethod
-    def of(cls, images: Tensor, most: int = 1000) -> "Referee":
-        """`images` of one class, uint8 (N, C, S, S), at least two; of many the first `most`."""
+    def of(cls, images: Tensor, most: int = 1000) -> Self:
+        """`images` of one class, uint8 (N, C, S, S), at least two; the first `most` are used."""
         pixels = _pixels(images[:most])
         known, others = pixels[::2], pixels[1::2]
         return cls(known, float(np.percentile(distance(others, known), NORMAL_PERCENTILE)))
@@ -41,17 +44,19 @@ def _pixels(images: Tensor) -> np.ndarray:
 
 
 def shifted(images: Tensor, h_flip: bool, v_flip: bool, rotate: bool, cutout: int) -> Tensor:
-    """Images (N, C, S, S) under the chosen operations, and a black square of `cutout` pixels in the middle."""
+    """Images (N, C, S, S) after the chosen operations, with a centred black square of `cutout`
+    pixels a side."""
     chosen = torch.tensor([[h_flip, v_flip, rotate]]).expand(len(images), -1)
     corner = (images.shape[-1] - cutout) // 2
     return cut_out(apply_operations(images, chosen), cutout, corner, corner)
 
 
 def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
-    """Choose a class and what is done to its images.
+    """A class and the distortions of its images to choose from.
 
     Args:
-        classes: name -> training images of the class, for the referee, and test images to distort; uint8 (N, C, S, S).
+        classes: name -> training images of the class, for the referee, and test images to distort;
+            uint8 (N, C, S, S).
     """
     referees: dict[str, Referee] = {}
 
@@ -61,15 +66,16 @@ def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
             referees[name] = Referee.of(known)
         distorted = shifted(images, **operations)
         before, after = (referees[name].looks_normal(group) for group in (images, distorted))
-        notes = ["normal" if normal else "anomaly" for normal in after[:SHOWN]]
-        rows = {"test image": images[:SHOWN].numpy(), "distorted": distorted[:SHOWN].numpy()}
-        return panels.picture_table(rows, notes), (
-            f"class {name}: <b>{after.mean():.0%}</b> of {len(images)} test images still look like their class after "
-            f"this ({before.mean():.0%} before it)")
+        verdicts = ["normal" if normal else "anomaly" for normal in after[:N_IMAGES]]
+        rows = {"test image": images[:N_IMAGES].numpy(), "distorted": distorted[:N_IMAGES].numpy()}
+        return figures.image_table(rows, verdicts), (
+            f"class {name}: <b>{after.mean():.0%}</b> of {len(images)} test images still look "
+            f"like their class after this ({before.mean():.0%} before it)")
 
     size = next(iter(classes.values()))[0].shape[-1]
     texts = {"h_flip": "flip left-right", "v_flip": "flip up-down", "rotate": "quarter turn"}
-    boxes = {operation: ipywidgets.Checkbox(False, description=text, indent=False, layout={"width": "max-content"})
-             for operation, text in texts.items()}
+    boxes = {name: ipywidgets.Checkbox(False, description=text, indent=False,
+                                       layout={"width": "max-content"})
+             for name, text in texts.items()}
     return Panel(draw, {"name": dropdown("class", list(classes)), **boxes,
                         "cutout": slider("cut-out (pixels)", 0, 0, size, 1)})

@@ -13,10 +13,14 @@ def test_the_paper_schedule_is_pytorchs_cosine_annealing():
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
     for passed in range(500):
         for step in (0, 0.5, 0.99):
-            assert learning_rate(config, passed + step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+            assert learning_rate(config, passed + step) == pytest.approx(
+                optimizer.param_groups[0]["lr"], abs=1e-9
+            )
         optimizer.step()
         scheduler.step()
-    assert learning_rate(config, 449) < 2e-5, "epoch 450, the result, is trained at the lowest rate"
+    assert learning_rate(config, 449) < 2e-5, (
+        "epoch 450, the result, is trained at the lowest rate"
+    )
     assert learning_rate(config, 499) > 0.0099, "epoch 500 is trained at the peak"
 
 
@@ -30,13 +34,17 @@ def test_the_lesson_schedule_starts_high_and_ends_low():
 
 
 def test_epochs_draw_differently_and_repeatably():
-    draw = lambda seed, epoch: torch.rand(4, generator=epoch_generator(Config(seed=seed), epoch)).tolist()  # noqa: E731
+    def draw(seed, epoch):
+        return torch.rand(
+            4, generator=epoch_generator(Config(seed=seed), epoch)
+        ).tolist()
     assert draw(0, 1) == draw(0, 1)
     assert len({tuple(draw(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
 def test_every_batch_is_full_and_every_image_is_seen():
-    """70 images in batches of 32: three steps, the last filled up with 26 images of the same epoch."""
+    """70 images in batches of 32: three steps, the last filled up with 26 images of the same
+    epoch."""
     drawn = draw_epoch(Config(seed=5), 3, 70)
     counts = torch.bincount(drawn.order.flatten(), minlength=70)
     assert drawn.order.shape == (3, 32)
@@ -49,8 +57,9 @@ def test_every_batch_is_full_and_every_image_is_seen():
 
 
 def test_only_mode_d_shifts():
-    assert draw_epoch(Config(mode="d", p=0.5), 1, 320).shifts.any(-1).float().mean().item() == pytest.approx(
-        0.5, abs=0.1)
+    assert draw_epoch(Config(mode="d", p=0.5), 1, 320).shifts.any(
+        -1
+    ).float().mean().item() == pytest.approx(0.5, abs=0.1)
     assert not draw_epoch(Config(mode="e", p=0.5), 1, 320).shifts.any()
 
 
@@ -60,6 +69,8 @@ def test_in_an_ensemble_each_model_draws_as_alone_and_is_then_inactive():
     drawn = side_by_side(each, sizes)
     assert drawn.active.T.tolist() == [[True] * 2 + [False] * 3, [True] * 5]
     for i, (alone, steps) in enumerate(zip(each, (2, 5), strict=True)):
-        for part, expected in zip(drawn._replace(order=drawn.order - sum(sizes[:i])), alone, strict=True):
+        for part, expected in zip(
+            drawn._replace(order=drawn.order - sum(sizes[:i])), alone, strict=True
+        ):
             assert torch.equal(part[:steps, i], expected)
     assert drawn.order.max() < sum(sizes)

@@ -15,12 +15,36 @@ from rscvae_lab.models.vae import VAE
 from rscvae_lab.trainers import train, train_ensemble, train_step
 
 # Sets of different sizes, so that one model has 3 steps in an epoch and the others 4 or 5.
-RECODING = [Config(mode=mode, category=category, seed=seed, p=p, beta=beta, heldout=heldout,
-                   stack=3, batch_size=27, precision="float32")
-            for mode, category, seed, p, beta, heldout in (
-                ("o", "1", 1, 0.01, 1, 0.4), ("d", "3", 2, 0.3, 2, 0.1), ("e", "0", 3, 0.1, 3, 0.1))]
-PLAIN = [Config(mode="vae", category=category, seed=seed, heldout=heldout, stack=2, batch_size=27,
-                precision="float32") for category, seed, heldout in (("8", 0, 0.1), ("2", 5, 0.5))]
+RECODING = [
+    Config(
+        mode=mode,
+        category=category,
+        seed=seed,
+        p=p,
+        beta=beta,
+        heldout=heldout,
+        stack=3,
+        batch_size=27,
+        precision="float32",
+    )
+    for mode, category, seed, p, beta, heldout in (
+        ("o", "1", 1, 0.01, 1, 0.4),
+        ("d", "3", 2, 0.3, 2, 0.1),
+        ("e", "0", 3, 0.1, 3, 0.1),
+    )
+]
+PLAIN = [
+    Config(
+        mode="vae",
+        category=category,
+        seed=seed,
+        heldout=heldout,
+        stack=2,
+        batch_size=27,
+        precision="float32",
+    )
+    for category, seed, heldout in (("8", 0, 0.1), ("2", 5, 0.5))
+]
 
 
 def double(batch):
@@ -33,8 +57,10 @@ def trained_alone(config: Config, epochs: int) -> tuple[VAE, torch.optim.Optimiz
     weights, measured = losses.Weights.of(config), []
     batches = Batches([config], [load_split(config)])
     for epoch in range(1, epochs + 1):
-        measured += [train_step(model, optimizer, double(batch), weights, config)
-                     for batch in batches.epoch(epoch)]
+        measured += [
+            train_step(model, optimizer, double(batch), weights, config)
+            for batch in batches.epoch(epoch)
+        ]
     return model, optimizer, measured
 
 
@@ -68,13 +94,15 @@ def test_every_model_ends_where_it_would_have_ended_alone(configs):
     for i, (model, config) in enumerate(zip(ensemble.split(), configs, strict=True)):
         alone, its_optimizer, expected = trained_alone(config, epochs=2)
         torch.testing.assert_close(torch.stack(measured[i]), torch.stack(expected))
-        for (name, tensor), wanted in zip(model.state_dict().items(),
-                                          alone.state_dict().values(), strict=True):
+        for (name, tensor), wanted in zip(
+            model.state_dict().items(), alone.state_dict().values(), strict=True
+        ):
             torch.testing.assert_close(tensor, wanted, rtol=1e-6, atol=1e-8, msg=name)
         remembered, alone_remembered = map(optimizer_tensors, (optimizer, its_optimizer))
         for name, tensor in remembered.items():
-            torch.testing.assert_close(tensor[i], alone_remembered[name].to(tensor.dtype),
-                                       rtol=1e-6, atol=1e-8, msg=name)
+            torch.testing.assert_close(
+                tensor[i], alone_remembered[name].to(tensor.dtype), rtol=1e-6, atol=1e-8, msg=name
+            )
 
 
 @pytest.mark.parametrize("setting", ["fixed_image", "fixed_target"])
@@ -82,8 +110,9 @@ def test_settings_of_the_recoding_hold_in_an_ensemble(setting):
     configs = [replace(config, recode_gradient=setting) for config in RECODING]
     ensemble, *_ = trained_together(configs, epochs=1)
     alone, *_ = trained_alone(configs[1], epochs=1)
-    for tensor, expected in zip(ensemble.split()[1].state_dict().values(),
-                                alone.state_dict().values(), strict=True):
+    for tensor, expected in zip(
+        ensemble.split()[1].state_dict().values(), alone.state_dict().values(), strict=True
+    ):
         torch.testing.assert_close(tensor, expected, rtol=1e-6, atol=1e-8)
 
 
@@ -97,8 +126,10 @@ def test_models_go_in_and_come_out_unchanged():
 
 def test_fresh_anomalies_are_those_of_a_lone_model():
     """The first of two, so that the second's images lie behind the places that change."""
-    configs = [Config(mode="e", category=category, p=0.3, stack=2, anomaly_draw=draw)
-               for category, draw in (("3", "fresh"), ("5", "stratified"))]
+    configs = [
+        Config(mode="e", category=category, p=0.3, stack=2, anomaly_draw=draw)
+        for category, draw in (("3", "fresh"), ("5", "stratified"))
+    ]
     splits = [load_split(config) for config in configs]
     together = Batches(configs, splits, ensemble=True)
     alone = [Batches([config], [split]) for config, split in zip(configs, splits)]
@@ -115,8 +146,9 @@ def test_fresh_anomalies_are_those_of_a_lone_model():
 
 def test_an_ensemble_leaves_runs_that_agree_with_lone_ones(tmp_path):
     configs = [replace(config, epochs=2) for config in RECODING]
-    together = train_ensemble(configs, [tmp_path / config.mode for config in configs],
-                              progress=False)
+    together = train_ensemble(
+        configs, [tmp_path / config.mode for config in configs], progress=False
+    )
     for run, config in zip(together, configs, strict=True):
         alone = train(replace(config, stack=1), tmp_path / f"{config.mode}-alone", progress=False)
         assert run.config == config
@@ -133,11 +165,15 @@ def test_an_ensemble_touches_no_other_run(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"latent": 8}, "must agree in latent: expected 64, found 8"),
-    ({"epochs": 3}, "must agree in"),
-    ({"mode": "vae"}, "must agree in whether they recode"),
-    ({}, "expected an ensemble of 3 models, found 2")])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent": 8}, "must agree in latent: expected 64, found 8"),
+        ({"epochs": 3}, "must agree in"),
+        ({"mode": "vae"}, "must agree in whether they recode"),
+        ({}, "expected an ensemble of 3 models, found 2"),
+    ],
+)
 def test_what_cannot_train_together_is_refused(changes, message, tmp_path):
     configs = [RECODING[0], replace(RECODING[1], **changes)]
     with pytest.raises(InputError, match=message):

@@ -11,7 +11,9 @@ from rscvae_lab.models.vae import LOG_VAR_BOUND, VAE, halves
 from rscvae_lab.runs.evaluation import code, measure
 
 
-@pytest.mark.parametrize(("size", "widths", "latent"), [(32, WIDTHS["lesson"], 64), (48, WIDTHS["wide"], 8)])
+@pytest.mark.parametrize(
+    ("size", "widths", "latent"), [(32, WIDTHS["lesson"], 64), (48, WIDTHS["wide"], 8)]
+)
 def test_shapes_and_ranges(size, widths, latent, generator):
     model = VAE.from_config(Config(image_size=size, widths=widths, latent=latent))
     coding = model(torch.rand(3, 1, size, size, generator=generator), torch.zeros(3, latent))
@@ -29,7 +31,10 @@ def test_the_recoding_uses_the_same_encoder_on_the_reconstruction(generator):
 
 def test_z_is_mu_in_scores_and_a_sample_in_training(generator):
     model = VAE.from_config(Config()).eval()
-    x, noise = torch.rand(2, 1, 32, 32, generator=generator), torch.randn(2, 64, generator=generator)
+    x, noise = (
+        torch.rand(2, 1, 32, 32, generator=generator),
+        torch.randn(2, 64, generator=generator),
+    )
     assert torch.equal(model(x).z, model(x).mu)
     sampled = model(x, noise)
     torch.testing.assert_close((sampled.z - sampled.mu) / noise, (0.5 * sampled.log_var).exp())
@@ -53,13 +58,18 @@ def test_the_seed_alone_decides_the_weights():
 
 
 def test_scores_do_not_depend_on_their_batch(short_run):
-    """Batch normalisation left in training mode, or a normaliser taken over the batch, fails here."""
+    """Batch normalisation left in training mode, or a normaliser taken over the batch, fails
+    here."""
     images = load_split(short_run.config).test[:64]
     whole = short_run.score(images)
     single = [short_run.score(image.unsqueeze(0)).iloc[0] for image in images]
     for name in whole:
-        torch.testing.assert_close(torch.tensor([row[name] for row in single]), torch.tensor(whole[name].to_numpy()),
-                                   rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            torch.tensor([row[name] for row in single]),
+            torch.tensor(whole[name].to_numpy()),
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
 def test_measuring_leaves_the_model_in_its_mode_and_refuses_nan(short_run):
@@ -69,7 +79,9 @@ def test_measuring_leaves_the_model_in_its_mode_and_refuses_nan(short_run):
     assert model.training
     model.eval()
     with pytest.raises(InputError, match="expected finite pixels, found 1024 of 2048"):
-        measure(model, torch.stack([torch.zeros(1, 32, 32), torch.full((1, 32, 32), float("nan"))]))
+        measure(
+            model, torch.stack([torch.zeros(1, 32, 32), torch.full((1, 32, 32), float("nan"))])
+        )
     assert measure(model, torch.zeros(0, 1, 32, 32)).empty
 
 
@@ -77,7 +89,9 @@ def test_code_is_the_way_that_measure_measures(short_run):
     images = load_split(short_run.config).test[:300]
     coding = code(short_run.model, images)
     by_hand = (images / 255.0 - coding.x_hat).abs().flatten(1).sum(1)
-    torch.testing.assert_close(torch.tensor(measure(short_run.model, images).l_recon.to_numpy()).float(), by_hand)
+    torch.testing.assert_close(
+        torch.tensor(measure(short_run.model, images).l_recon.to_numpy()).float(), by_hand
+    )
 
 
 def test_pca_finds_a_plane_and_scores_the_distance_to_it(generator):
@@ -91,11 +105,14 @@ def test_pca_finds_a_plane_and_scores_the_distance_to_it(generator):
     direction = torch.zeros(1024)
     direction[0] = 0.1
     outside = direction - basis @ (basis.T @ direction)
-    torch.testing.assert_close(model.score(off), outside.square().mean().reshape(1), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        model.score(off), outside.square().mean().reshape(1), rtol=1e-3, atol=0
+    )
 
 
 def test_pca_agrees_with_scikit_learn_on_few_images():
-    """Fewer images than components: the plane through them leaves no residual on the images themselves."""
+    """Fewer images than components: the plane through them leaves no residual on the images
+    themselves."""
     images = load_split(Config()).heldout
     assert PCA(Config()).fit(images).score(images).max() < 1e-8
 

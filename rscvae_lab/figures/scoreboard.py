@@ -1,0 +1,200 @@
+"""Figures of result tables: ours beside the paper's, the effect of settings, supervision."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rscvae_lab.figures.style import GRID, empty_figure, legend_below
+from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
+
+BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
+FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
+ORACLE = "oracle: best epoch on test"
+OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
+PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}
+
+
+def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
+    """The scoreboard, a panel a data set: mean AUROC of each method, ours, the oracle's and the
+    printed one.
+
+    Each board is one of `scoreboard.scoreboard`; its row `pca` is drawn as the floor.
+    """
+    methods = [name for name in next(iter(boards.values())).index if name != "pca"][::-1]
+    figure, row = _method_panels(boards, methods, 3.3, -0.3)
+    place = np.arange(len(methods))
+    for axis, board in zip(row, boards.values()):
+        rows = board.loc[methods]
+        axis.axvline(board.ours["pca"], label="PCA-32 floor", **FLOOR)
+        for y, (method, ours, spread) in enumerate(zip(methods, rows.ours, rows.spread.fillna(0))):
+            axis.errorbar(ours, y, xerr=spread, color=METHOD_COLOURS[method], **OURS)
+            axis.annotate(f"{ours:.3f}", (ours, y), (0, 8), textcoords="offset points",
+                          ha="center", bbox={"fc": "white", "ec": "none", "pad": 0.5})
+        axis.plot(rows.oracle, place - 0.25, "k^", markersize=5, label=ORACLE)
+        axis.plot(rows.recomputed, place, markersize=6, label="paper: mean of the printed rows",
+                  **PRINTED)
+    legend_below(figure, row[0])
+    return figure
+
+
+def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
+    """Mean AUROC of the compared methods by source, a panel a data set; boards as those of
+    `scoreboard.compared`."""
+    compared = {method for board in boards.values() for method, _ in board.index} - {"pca"}
+    methods = [method for method in METHOD_NAMES if method in compared][::-1]
+    figure, row = _method_panels(boards, methods, 3.5, -0.4)
+    place = np.arange(len(methods))
+    for axis, board in zip(row, boards.values()):
+        means = board["mean"].unstack().reindex(columns=["ours", "printed", "own paper"])
+        spread = board.spread.unstack().fillna(0).ours
+        axis.axvline(means.ours["pca"], label="PCA-32 floor, ours", **FLOOR)
+        means = means.reindex(methods)
+        for y, method in enumerate(methods):
+            axis.errorbar(means.ours[method], y, xerr=spread.get(method, 0),
+                          color=METHOD_COLOURS[method], **OURS)
+        axis.errorbar([], [], xerr=[], color="#a0aec0", label="ours, ± half the range over seeds",
+                      **OURS)
+        axis.plot(means.printed, place, markersize=6, label="paper: mean of the printed rows",
+                  **PRINTED)
+        axis.plot(means["own paper"], place + 0.3, "k*", markersize=9, fillstyle="none",
+                  label="its own paper")
+    legend_below(figure, row[0], 4)
+    return figure
+
+
+def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float,
+                   margin: float) -> tuple[Figure, Sequence[Axes]]:
+    """A panel a board, a line a method."""
+    size = (4.9 * len(boards) + 0.8, height)
+    figure, (row,) = empty_figure(1, len(boards), size, sharex=True, sharey=True)
+    for axis, name in zip(row, boards):
+        axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)",
+                 ylim=(-0.6, len(methods) + margin))
+        axis.grid(**GRID)
+    names = [METHOD_NAMES[method] for method in methods]
+    row[0].set(yticks=range(len(methods)), yticklabels=names)
+    return figure, row
+
+
+def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
+    """Ours against the printed AUROC, class by class, a panel a method that the paper prints: the
+    length of a line is the gap, its colour the sign.
+
+    `frame` is one of `scoreboard.gaps`, of one data set; `floor` is the AUROC of PCA by class.
+    """
+    frame = frame.dropna(subset="printed")
+    methods = [method for method in METHOD_NAMES if method in set(frame.method)]
+    classes = list(dict.fromkeys(frame.category))[::-1]
+    size = (2.6 * len(methods) + 0.8, 0.34 * len(classes) + 1.5)
+    figure, (row,) = empty_figure(1, len(methods), size, sharex=True, sharey=True)
+    for axis, method in zip(row, methods):
+        rows = frame[frame.method == method].set_index("category").loc[classes]
+        _gap_panel(axis, rows, floor.loc[classes])
+        axis.set_title(METHOD_NAMES[method], color=METHOD_COLOURS[method], fontweight="bold")
+        axis.set_xlabel("test AUROC (axis cut)")
+    lowest = min(frame[["ours", "oracle", "printed", "low"]].min().min(), floor.min())
+    row[0].set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class",
+               xlim=(np.floor(20 * lowest) / 20, 1.005))
+    figure.suptitle(title, fontsize=11)
+    legend_below(figure, row[0], 5)
+    return figure
+
+
+def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
+    place = np.arange(len(rows))
+    colours = np.where(rows.ours >= rows.printed, BETTER_COLOUR, WORSE_COLOUR)
+    axis.hlines(place, rows.printed, rows.ours, colors=colours, linewidth=2.5, alpha=0.55)
+    axis.hlines(place, rows.low, rows.high, colors=colours, linewidth=6, alpha=0.25)  # over seeds
+    for colour, side in ((BETTER_COLOUR, "above"), (WORSE_COLOUR, "below")):
+        chosen = colours == colour
+        axis.scatter(rows.ours[chosen], place[chosen], s=42, color=colour, zorder=3,
+                     label=f"ours, {side} the paper's")
+    axis.plot(rows.oracle, place, "k^", markersize=4, label=ORACLE)
+    axis.plot(rows.printed, place, markersize=5, label="printed in the paper", **PRINTED)
+    axis.plot(floor, place, "|", markersize=11, color=FLOOR["color"], markeredgewidth=2,
+              label="PCA-32 floor")
+    axis.grid(**GRID)
+
+
+def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
+                   xlabel: str = "change of validation AUROC") -> Figure:
+    """The effect of each setting: a point a pair of trainings, the mean as a bar.
+
+    `changes` has series of `scoreboard.changes`. Names with a colon, `group: setting`, are
+    separated by group.
+    """
+    names = list(changes)[::-1]
+    figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
+    marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
+    axis.axvline(0, color="black", linewidth=0.8)
+    for y, name in enumerate(names):
+        values = changes[name]
+        axis.barh(y, values.mean(), height=0.62, alpha=0.35,
+                  color=BETTER_COLOUR if values.mean() > 0 else WORSE_COLOUR)
+        for dataset, (mark, label) in marks.items():
+            points = values[values.index.get_level_values("dataset") == dataset]
+            axis.plot(points, [y] * len(points), mark, markersize=4.5, color="#2d3748",
+                      fillstyle="none", label=None if y else label)
+    groups = [name.split(":")[0] for name in names]
+    for y in range(1, len(names)):
+        if groups[y] != groups[y - 1]:
+            axis.axhline(y - 0.5, color=GRID["color"], linewidth=0.8)
+    axis.set(yticks=range(len(names)), yticklabels=names, title=title, xlabel=xlabel,
+             ylim=(-0.6, len(names) - 0.4))
+    axis.legend(loc="best", frameon=False, fontsize=8.5)
+    return figure
+
+
+def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source.
+
+    Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed).
+    Sources whose names begin with `printed` are drawn as marks.
+    """
+    figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
+    for axis, (name, lines) in zip(row, panels.items()):
+        for label, frame in lines.items():
+            style = {"color": METHOD_COLOURS["e"], "marker": "o"}
+            axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
+                          label=label, **PRINTED if label.startswith("printed") else style)
+        counts = sorted({n for frame in lines.values() for n in frame.n})
+        axis.set(title=name, xscale="log", xlabel="anomalies in training (log scale)",
+                 ylabel="mean AUROC over classes")
+        axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
+        axis.minorticks_off()
+        axis.grid(**GRID)
+    legend_below(figure, row[0])
+    return figure
+
+
+def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
+                       rising: Collection[str] = ()) -> Figure:
+    """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
+
+    Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
+    where the quantity improves, which is a rise in the panels listed in `rising` and a fall in the
+    others, and pink elsewhere. Titles count the improvements.
+    """
+    classes = list(next(iter(panels.values())).index)[::-1]
+    size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
+    figure, (row,) = empty_figure(1, len(panels), size, sharey=True)
+    place = np.arange(len(classes))
+    for axis, (name, frame) in zip(row, panels.items()):
+        frame, verb = frame.reindex(classes), "rises" if name in rising else "falls"
+        change = frame[after] - frame[before]
+        better = change > 0 if name in rising else change < 0
+        colours = np.where(better, BETTER_COLOUR, WORSE_COLOUR)
+        axis.hlines(place, frame[before], frame[after], colors=colours, linewidth=2.5, alpha=0.5)
+        axis.plot(frame[before], place, "o", color="black", fillstyle="none",
+                  label=METHOD_NAMES[before])
+        axis.scatter(frame[after], place, s=36, c=colours, zorder=3)
+        axis.set(xlabel=name, title=f"{verb} in {better.sum()} of {len(better)}")
+        axis.grid(**GRID)
+    row[0].set(yticks=place, yticklabels=classes, ylabel="normal class")
+    for colour, verdict in ((BETTER_COLOUR, "better"), (WORSE_COLOUR, "worse")):
+        row[0].plot([], [], "o", color=colour, label=f"{METHOD_NAMES[after]}, {verdict}")
+    legend_below(figure, row[0])
+    return figure

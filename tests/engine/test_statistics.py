@@ -1,0 +1,59 @@
+"""Running statistics after training: those of the training images, the same way for every mode."""
+
+import pytest
+import torch
+
+from rscvae_lab.config import Config
+from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets.images import to_unit
+from rscvae_lab.engine.statistics import set_statistics
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.trainers import train
+
+
+def first_norm(model: VAE) -> torch.nn.BatchNorm2d:
+    return model.encoder[1]
+
+
+@pytest.mark.parametrize("recode", [False, True])
+def test_statistics_are_those_of_the_images_and_their_reconstructions(recode):
+    """By hand for the first layer: the mean over x, or over x and x_hat, of its convolution."""
+    split, model = load_split(Config()), VAE.from_config(Config()).train()
+    x = to_unit(split.train)
+    with torch.no_grad():
+        outputs = [model.encoder[0](x)]
+        if recode:
+            outputs.append(model.encoder[0](model(x).x_hat))
+    set_statistics(model, split.train, recode)
+    for found, expected in (
+        (first_norm(model).running_mean, [part.mean((0, 2, 3)) for part in outputs]),
+        (first_norm(model).running_var, [part.var((0, 2, 3)) for part in outputs]),
+    ):
+        torch.testing.assert_close(found, torch.stack(expected).mean(0), rtol=1e-4, atol=1e-6)
+
+
+def test_nothing_else_of_the_model_changes():
+    split, model = load_split(Config()), VAE.from_config(Config()).eval()
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    set_statistics(model, split.train)
+    assert not model.training
+    assert first_norm(model).momentum == 0.1
+    assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+
+
+def test_a_run_has_the_statistics_of_its_weights(tmp_path):
+    """Repeating the pass over the training images changes nothing: it was the last thing done."""
+    for mode in ("vae", "o"):
+        run = train(Config(mode=mode, epochs=2), tmp_path / mode, progress=False)
+        stored = first_norm(run.model).running_mean.clone()
+        set_statistics(run.model, load_split(run.config).train)
+        torch.testing.assert_close(
+            first_norm(run.model).running_mean, stored, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_torchs_own_averages_can_be_kept(tmp_path):
+    run = train(Config(epochs=2, recode_statistics="training"), tmp_path, progress=False)
+    stored = first_norm(run.model).running_mean.clone()
+    set_statistics(run.model, load_split(run.config).train)
+    assert not torch.allclose(first_norm(run.model).running_mean, stored, rtol=1e-3)
