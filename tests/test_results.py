@@ -17,6 +17,7 @@ from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.storage.files import project_root
 
 TABLES = (
+    "literal",
     "mnist",
     "fashion_mnist",
     "anomalies",

@@ -186,10 +186,8 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
 def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_validation"
             ) -> dict[str, pd.Series]:
     """What a change of settings does to a value, paired by data set, class, method and seed: a
-    series of differences for each `method: setting value`.
-
-    Args:
-        base: the columns that count as settings, with the values to compare with.
+    series of differences for each `method: setting value`. `base` names the columns that count as
+    settings and the values to compare with.
 
     Raises:
         InputError: no row has these values, or rows differ in other settings too.
