@@ -13,11 +13,11 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run setup test lab notebooks results data bench clean
+.PHONY: help run setup test test-fast lab notebooks results data bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
 run: $(V)/.ready  ## the main job: train three modes, S_a, semantic deviation [DATASET= CATEGORY= EPOCHS= SEED=]
 	$(BIN)/rscvae run --dataset "$(DATASET)" --category "$(CATEGORY)" --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)")
@@ -32,6 +32,9 @@ $(V)/.ready: requirements.lock pyproject.toml
 
 test: $(V)/.ready  ## the whole test suite, notebooks included
 	$(BIN)/python -m pytest --quiet --durations=10
+
+test-fast: $(V)/.ready  ## what needs no notebook, browser, cluster or long training: under two minutes
+	$(BIN)/python -m pytest --quiet -m "not slow" tests
 
 lab: $(V)/.ready  ## JupyterLab, opened at the first notebook
 	$(BIN)/jupyter lab $(firstword $(NOTEBOOKS))

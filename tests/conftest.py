@@ -34,6 +34,7 @@ def generator() -> torch.Generator:
 def gaussian_pairs(generator):
     """60 pairs of diagonal Gaussians in 7 dimensions, standard deviations within a factor of about
     4, in float64."""
+
     def draw(scale: float) -> torch.Tensor:
         return scale * torch.randn(60, 7, generator=generator, dtype=torch.float64)
 

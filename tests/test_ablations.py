@@ -12,6 +12,8 @@ from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 
 def weights(folder) -> bytes:
     return (folder / "weights.safetensors").read_bytes()

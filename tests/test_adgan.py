@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from rscvae_lab.baselines.adgan import ADGAN, gradient_penalty, search
 from rscvae_lab.config import Config
 
+pytestmark = pytest.mark.slow
+
 PIXELS, LATENT = 32 * 32, 3
 
 

@@ -44,6 +44,7 @@ def test_linear_autoencoder_reaches_the_error_of_pca(generator):
 
 
 @pytest.mark.real_data
+@pytest.mark.slow
 def test_digit_8(tmp_path):
     assert (
         train(Config(dataset="mnist", mode="ae", epochs=5), tmp_path, progress=False).metrics[

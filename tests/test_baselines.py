@@ -13,6 +13,8 @@ from rscvae_lab.methods import COMPARED
 from rscvae_lab.runs.run import new_model
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 INDUSTRIAL_ONLY = ("patch_svdd",)  # they compare patches, and a digit of 32 pixels has none
 
 

@@ -30,9 +30,12 @@ expect = playwright.expect
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH"
+    ),
+]
 
 SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
 CELLS = [
@@ -174,7 +177,7 @@ def notebook(server, browser_page):
     expect.set_options(timeout=60_000)
     page.goto(
         f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
-            f"?token={server.token}&reset"
+        f"?token={server.token}&reset"
     )
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.get_by_text("| Idle").wait_for()

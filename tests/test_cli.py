@@ -302,6 +302,7 @@ def test_data_commands(capsys, refusal):
 @pytest.mark.parametrize(
     ("dataset", "category"), [("mnist", "8"), ("fashion_mnist", "Ankle boot")]
 )
+@pytest.mark.slow
 def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
     assert (
         main(
@@ -326,6 +327,7 @@ def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
     assert metrics["n_anomalous_train"] == 54
 
 
+@pytest.mark.slow
 def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, capsys, refusal):
     monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
     out = tmp_path / "deep" / "regions.csv"

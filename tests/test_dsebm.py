@@ -11,6 +11,8 @@ from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 PIXELS = 32 * 32
 
 

@@ -16,6 +16,8 @@ from rscvae_lab.datasets import load_split, synthetic
 from rscvae_lab.datasets.image_files import read_image
 from rscvae_lab.runs import Run
 
+pytestmark = pytest.mark.slow
+
 MODES = ("RGB", "L", "CMYK", "P", "1")
 ORIENTATION = 0x0112  # EXIF: how the camera was held
 

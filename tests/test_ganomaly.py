@@ -13,6 +13,8 @@ from rscvae_lab.baselines.ganomaly import GANomaly
 from rscvae_lab.config import Config
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def method() -> GANomaly:

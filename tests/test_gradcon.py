@@ -10,6 +10,8 @@ from rscvae_lab.baselines.gradcon import GradCon
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model() -> GradCon:
@@ -103,6 +105,7 @@ def test_objective_by_finite_differences(generator):
             nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 32 * 32), nn.Unflatten(1, (1, 32, 32))
         )
     model = GradCon(Config(mode="gradcon"), encoder, decoder).double()
+
     def draw(like):
         return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 

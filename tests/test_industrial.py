@@ -17,6 +17,8 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 N_TRAIN, N_GOOD, N_DEFECT = 12, 5, 4  # as in `root`
 KINDS = ["good", "corner", "scratch", "spot"]
 

@@ -16,6 +16,8 @@ from rscvae_lab.datasets import synthetic
 from rscvae_lab.errors import InputError
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

@@ -105,6 +105,7 @@ def small_notebook(tmp_path):
     return tmp_path / "small.ipynb"
 
 
+@pytest.mark.slow
 def test_rerun_injects_parameters_and_leaves_one_whole_file(small_notebook, tmp_path):
     out = tmp_path / "deep" / "er" / "out.ipynb"
     assert main(["rerun", str(small_notebook), "-p", "divisor", "4", "--out", str(out)]) == 0
@@ -112,6 +113,7 @@ def test_rerun_injects_parameters_and_leaves_one_whole_file(small_notebook, tmp_
     assert list(out.parent.iterdir()) == [out]
 
 
+@pytest.mark.slow
 def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsys):
     arguments = [
         "rerun",
@@ -127,6 +129,7 @@ def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsy
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.slow
 def test_a_failing_notebook_is_kept_for_inspection(small_notebook, tmp_path, capsys):
     arguments = [
         "rerun",

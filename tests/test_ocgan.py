@@ -12,6 +12,8 @@ from rscvae_lab.baselines.ocgan import OCGAN, bce
 from rscvae_lab.config import Config
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 CODER, JUDGES = {"encoder", "decoder"}, {"d_latent", "d_visual", "classifier"}
 
 
@@ -70,6 +72,7 @@ def test_who_is_told_what(method):
         nn.Unflatten(1, (1, 4, 4)), nn.Upsample(scale_factor=8)
     )  # 0 is black, 1 white
     method.d_latent, method.d_visual, method.classifier = judges = Mean(), Mean(), Mean()
+
     def loss(right: float, wrong: float) -> float:
         return math.log1p(math.exp(-right)) + math.log1p(math.exp(wrong))
 

@@ -19,6 +19,8 @@ from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.trainers import train
 
+pytestmark = pytest.mark.slow
+
 PLATES = {"dataset": "synthetic", "category": "plate", "image_size": 64, "threads": 1}
 
 

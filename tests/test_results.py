@@ -16,6 +16,8 @@ from rscvae_lab.runs import METRIC_NAMES, Run
 from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.storage.files import project_root
 
+pytestmark = pytest.mark.slow
+
 TABLES = (
     "literal",
     "mnist",

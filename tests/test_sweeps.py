@@ -20,6 +20,8 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.runs import ROW_NAMES, Run
 from rscvae_lab.sweeps import plan, sweep
 
+pytestmark = pytest.mark.slow
+
 TIMES = ["seconds", "images_per_second"]
 SHORT = {"epochs": 2}
 

@@ -17,6 +17,8 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.trainers import train, trained
 
+pytestmark = pytest.mark.slow
+
 RUN_FILES = {"config.json", "weights.safetensors", "history.csv", "scores.csv", "metrics.json"}
 METRICS = """auroc auroc_recon auroc_mut auroc_heldout_norm auroc_best auroc_final threshold s_a
     s_a_test_mean s_a_spearman n_train n_heldout n_anomalous_train n_test_normal n_test_novel

@@ -19,6 +19,8 @@ from rscvae_lab.runs import Run
 from rscvae_lab.trainers import train
 from rscvae_lab.widgets.base import slider
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def survey(short_run):

@@ -10,12 +10,21 @@ from rscvae_lab.models.conv import Conv2d
 
 
 def test_ratios_are_medians_of_rounds_and_not_ratios_of_medians():
-    rounds = pd.DataFrame({"memory_loop": [10.0, 20.0, 40.0], "dataloader_loop": [5.0, 10.0, 20.0],
-                           "ours": [30.0, 20.0, 80.0], "sweep": [40.0, 20.0, 80.0]})
+    rounds = pd.DataFrame(
+        {
+            "memory_loop": [10.0, 20.0, 40.0],
+            "dataloader_loop": [5.0, 10.0, 20.0],
+            "ours": [30.0, 20.0, 80.0],
+            "sweep": [40.0, 20.0, 80.0],
+        }
+    )
     ratios = report.ratios(rounds, flops=2.0, peak=600.0)
     assert {name: value for name, value in ratios.items() if value is not None} == {
-        "vs_memory_loop": 2.0, "vs_dataloader_loop": 4.0, "sweep_vs_memory_loop": 2.0,
-        "gemm_share": 0.1}
+        "vs_memory_loop": 2.0,
+        "vs_dataloader_loop": 4.0,
+        "sweep_vs_memory_loop": 2.0,
+        "gemm_share": 0.1,
+    }
     rounds = rounds.drop(columns="sweep").assign(stack_40=[10.0, 30.0, 20.0])
     on_gpu = report.ratios(rounds, flops=2.0, peak=600.0)
     assert (on_gpu["vs_eager_gpu"], on_gpu["sweep_vs_memory_loop"]) == (1.0, None)
@@ -29,8 +38,10 @@ def test_in_a_race_everyone_runs_once_a_round_and_follows_others():
     assert (rounds == 0.5).all(axis=None)
     turns = [ran[i : i + 4] for i in range(4, 40, 4)]  # after the warm-up
     assert all(sorted(turn) == list("abcd") for turn in turns)
-    assert all(len({turn[turn.index(name) - 1] for turn in turns if turn[0] != name}) == 3
-               for name in "abcd")
+    assert all(
+        len({turn[turn.index(name) - 1] for turn in turns if turn[0] != name}) == 3
+        for name in "abcd"
+    )
 
 
 def test_the_operations_of_an_image_grow_as_the_networks_area_does():
@@ -47,15 +58,25 @@ def test_on_a_cpu_like_runs_beside_like_and_every_line_says_what_it_is():
     compared = {name for pair in pairs for name in report.RATIOS[pair]}
     assert compared <= {*names, *industrial.MEANINGS}
     machine = {"cpu": "a CPU", "accelerator": None, "threads": 2}
-    text = report.table({"machine": machine, "precision": "float32", "mflop_per_image": 21.8,
-                         "gemm_peak_gflops": 200.0, "redraw_ms": {"alpha": 100.0},
-                         "images_per_second": dict.fromkeys(names, 1234.5),
-                         "ratios": dict.fromkeys(pairs, 1.5) | {"vs_eager_gpu": None}})
+    text = report.table(
+        {
+            "machine": machine,
+            "precision": "float32",
+            "mflop_per_image": 21.8,
+            "gemm_peak_gflops": 200.0,
+            "redraw_ms": {"alpha": 100.0},
+            "images_per_second": dict.fromkeys(names, 1234.5),
+            "ratios": dict.fromkeys(pairs, 1.5) | {"vs_eager_gpu": None},
+        }
+    )
     lines = {line.split()[1]: line for line in text.splitlines() if line.startswith("   ")}
     assert set(lines) == names | pairs | {"alpha"}
     assert lines["vs_memory_loop_1"].endswith("ours_1 / memory_loop_1")
     assert lines["memory_loop_1"].split(maxsplit=2) == [
-        "1,234.5", "memory_loop_1", report.MEANINGS["memory_loop_1"]]
+        "1,234.5",
+        "memory_loop_1",
+        report.MEANINGS["memory_loop_1"],
+    ]
 
 
 def test_the_plain_loop_has_torchs_own_layers_and_learns(monkeypatch):

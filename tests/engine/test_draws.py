@@ -35,9 +35,8 @@ def test_the_lesson_schedule_starts_high_and_ends_low():
 
 def test_epochs_draw_differently_and_repeatably():
     def draw(seed, epoch):
-        return torch.rand(
-            4, generator=epoch_generator(Config(seed=seed), epoch)
-        ).tolist()
+        return torch.rand(4, generator=epoch_generator(Config(seed=seed), epoch)).tolist()
+
     assert draw(0, 1) == draw(0, 1)
     assert len({tuple(draw(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 

@@ -11,8 +11,10 @@ NARROW, WIDE = (3, 5), (64, 128)  # channels: the library's kernels; our product
 
 def pair(kind: str, channels: tuple[int, int], bias: bool) -> tuple[nn.Module, nn.Module]:
     """Our layer and torch's with the same weights, in float64."""
-    ours, theirs, kernel = {"halve": (Conv2d, nn.Conv2d, 3),
-                            "double": (ConvTranspose2d, nn.ConvTranspose2d, 4)}[kind]
+    ours, theirs, kernel = {
+        "halve": (Conv2d, nn.Conv2d, 3),
+        "double": (ConvTranspose2d, nn.ConvTranspose2d, 4),
+    }[kind]
     settings = {"kernel_size": kernel, "stride": 2, "padding": 1, "bias": bias}
     one, two = ours(*channels, **settings).double(), theirs(*channels, **settings).double()
     two.load_state_dict(one.state_dict())
@@ -31,8 +33,9 @@ def test_layers_and_their_gradients_are_torchs(kind, bias, channels, as_products
         image = x.clone().requires_grad_()
         y = layer(image)
         weight = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view(y.shape)
-        gradients.append([y, *torch.autograd.grad((y.square() * weight).sum(),
-                                                  (image, *layer.parameters()))])
+        gradients.append(
+            [y, *torch.autograd.grad((y.square() * weight).sum(), (image, *layer.parameters()))]
+        )
     for found, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(found, expected)
 
@@ -41,13 +44,20 @@ def test_layers_and_their_gradients_are_torchs(kind, bias, channels, as_products
 def test_the_first_layer_needs_no_gradient_of_its_images(kind, generator):
     ours, theirs = pair(kind, WIDE, False)
     x = torch.randn(2, 64, 4, 4, generator=generator, dtype=torch.float64)
-    found, expected = (torch.autograd.grad(layer(x).square().sum(), layer.weight)
-                       for layer in (ours, theirs))
+    found, expected = (
+        torch.autograd.grad(layer(x).square().sum(), layer.weight) for layer in (ours, theirs)
+    )
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("settings", [{"kernel_size": 3, "padding": 1}, {"kernel_size": 5},
-                                      {"kernel_size": 3, "stride": 2, "padding": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 5},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+    ],
+)
 @pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
 def test_another_geometry_or_odd_sides_are_left_to_torch(layer, settings, generator):
     ours = layer(64, 128, **settings)
