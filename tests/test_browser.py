@@ -18,8 +18,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from rscvae_lab import runs
 from rscvae_lab.errors import TrainingStopped
+from rscvae_lab.runs.folder import STATE
+from rscvae_lab.runs.run import METRICS, read_config
 from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
@@ -287,11 +288,11 @@ def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):
     epoch = int(re.search(r"epoch (\d+)", stopped.inner_text())[1])
     expect(stop_button).to_be_disabled()
     shoot(notebook, picture, "7-training-stopped")
-    assert (folder / runs.STATE).is_file()
-    assert not (folder / runs.METRICS).exists()
+    assert (folder / STATE).is_file()
+    assert not (folder / METRICS).exists()
     with pytest.raises(TrainingStopped, match=f"stopped after epoch {epoch + 1} of 2000"):
         train(
-            runs.read_config(folder),
+            read_config(folder),
             folder,
             resume=True,
             progress=False,
