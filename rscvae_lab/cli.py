@@ -13,10 +13,8 @@ from typing import Any, NoReturn
 from rscvae_lab import __version__
 from rscvae_lab.errors import InputError, NotebookFailed
 
-_EPOCHS = (
-    "default: digits 60, MNIST and Fashion-MNIST 10, industrial images 30; at paper scale "
-    "500, industrial images 200"
-)
+_EPOCHS = ("default: digits 60, MNIST and Fashion-MNIST 10, industrial images 30; at paper scale "
+           "500, industrial images 200")
 _DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder"
 _DEVICES = "auto, cpu or cuda"
 _SEEDS = "for example 0,1,2"
@@ -31,11 +29,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def command_line() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="rscvae",
-        description="RSC-VAE: train, score and rerun. A mistake is "
-        "reported in one line, with exit status 2.",
-    )
+    parser = _Parser(prog="rscvae", description="RSC-VAE: train, score and rerun. A mistake is "
+                     "reported in one line, with exit status 2.")
     parser.add_argument("--version", action="version", version=f"rscvae {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
@@ -53,47 +48,32 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     train = add("train", _train, "train one model and leave a run folder")
     _add_class_options(train)
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument(
-        "--mode",
-        default="o",
-        help="vae (= recode_vae), o, d, e, or a compared method: pca, ae, ...",
-    )
+    train.add_argument("--mode", default="o",
+                       help="vae (= recode_vae), o, d, e, or a compared method: pca, ae, ...")
     train.add_argument("--out", help="the run's folder (default: in runs/, named after the run)")
     train.add_argument("--resume", action="store_true", help="go on with an unfinished run")
     sweep = add("sweep", _sweep, "train categories x methods x seeds into one table")
     sweep.add_argument("--dataset", default="digits", help=_DATASETS)
-    sweep.add_argument(
-        "--categories", default="all", help="numbers, names or slugs, separated by commas; or all"
-    )
+    sweep.add_argument("--categories", default="all",
+                       help="numbers, names or slugs, separated by commas; or all")
     sweep.add_argument("--methods", default="vae,o,d,e", help="as --mode, separated by commas")
     sweep.add_argument("--seeds", default="0", help=_SEEDS)
-    sweep.add_argument(
-        "--out", required=True, help="the CSV to add rows to; the runs are left beside it"
-    )
-    sweep.add_argument(
-        "--backend", default="loky", help="loky (default): this machine; dask: a cluster"
-    )
+    sweep.add_argument("--out", required=True,
+                       help="the CSV to add rows to; the runs are left beside it")
+    sweep.add_argument("--backend", default="loky",
+                       help="loky (default): this machine; dask: a cluster")
     sweep.add_argument("--scheduler", help="the Dask cluster's address: tcp://host:8786")
     sweep.add_argument("--jobs", type=int, help="processes here (default: one per core)")
     sweep.add_argument("--epochs", type=int, help=_EPOCHS)
     for parser in (train, sweep):
         parser.add_argument("--device", default="auto", help=_DEVICES)
         parser.add_argument("--scale", default="lesson", help="lesson or paper")
-        parser.add_argument(
-            "--root", default="", help="for data set folder: the folder that holds its categories"
-        )
-        parser.add_argument(
-            "--image-size",
-            type=int,
-            help="pixels per side (default: 32, for industrial images 256)",
-        )
-        parser.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="any field of config.json; repeatable",
-        )
+        parser.add_argument("--root", default="",
+                            help="for data set folder: the folder that holds its categories")
+        parser.add_argument("--image-size", type=int,
+                            help="pixels per side (default: 32, for industrial images 256)")
+        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                            help="any field of config.json; repeatable")
 
 
 def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -151,15 +131,11 @@ def _train(args: argparse.Namespace) -> None:
     _print_notes({config.result_note})
     run = train(config, args.out, resume=args.resume, progress=None)
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
-    figures = ", ".join(
-        f"{name} {run.metrics[name]:.3f}" for name in names if run.metrics[name] is not None
-    )
+    figures = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in names
+                        if run.metrics[name] is not None)
     print(f"{'already finished, left as it is' if finished else 'finished'}: {run.folder}")
-    print(
-        figures
-        or f"no AUROC: {run.metrics['n_test_normal']} normal and "
-        f"{run.metrics['n_test_novel']} novel test images"
-    )
+    print(figures or f"no AUROC: {run.metrics['n_test_normal']} normal and "
+          f"{run.metrics['n_test_novel']} novel test images")
 
 
 def _print_notes(notes: set[str]) -> None:
@@ -180,9 +156,8 @@ def _sweep(args: argparse.Namespace) -> int:
     units = plan(args.dataset, args.categories, args.methods, args.seeds, _settings(args))
     configs = [config for unit in units for config in unit]
     _print_notes({config.result_note for config in configs})
-    failures = sweep(
-        units, args.out, backend=args.backend, scheduler=args.scheduler, jobs=args.jobs
-    )
+    failures = sweep(units, args.out, backend=args.backend, scheduler=args.scheduler,
+                     jobs=args.jobs)
     n_done = len(configs) - sum(len(failure.unit) for failure in failures)
     print(f"finished: {n_done} of {len(configs)} runs are in {args.out}")
     return 1 if failures else 0
@@ -233,9 +208,8 @@ def _data(args: argparse.Namespace) -> None:
         print("\n".join(datasets.describe()))
         return
     if not args.dataset:
-        raise InputError(
-            f"rscvae data {args.action} expects a data set; `rscvae data list` names them"
-        )
+        raise InputError(f"rscvae data {args.action} expects a data set; `rscvae data list` names "
+                         "them")
     print(getattr(datasets, args.action)(known_dataset(args.dataset)))
 
 

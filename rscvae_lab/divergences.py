@@ -78,9 +78,8 @@ def hellinger(mu_p: Tensor, log_var_p: Tensor, mu_q: Tensor, log_var_q: Tensor) 
     return -torch.expm1(-bhattacharyya(mu_p, log_var_p, mu_q, log_var_q))
 
 
-def quadrature(
-    mu_p: Tensor, log_var_p: Tensor, mu_q: Tensor, log_var_q: Tensor, nodes: int = 48
-) -> Tensor:
+def quadrature(mu_p: Tensor, log_var_p: Tensor, mu_q: Tensor, log_var_q: Tensor,
+               nodes: int = 48) -> Tensor:
     """The sum over d of the one-dimensional JS, an upper bound of the joint JS (subadditivity).
 
     By the trapezoidal rule in t, with x = mu + sigma sinh(t) around the narrower Gaussian, up to 8
@@ -109,14 +108,8 @@ def _draws(shape: tuple[int, int], seed: int, device: torch.device, dtype: torch
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
 
 
-def monte_carlo(
-    mu_p: Tensor,
-    log_var_p: Tensor,
-    mu_q: Tensor,
-    log_var_q: Tensor,
-    samples: int = 256,
-    seed: int = 0,
-) -> Tensor:
+def monte_carlo(mu_p: Tensor, log_var_p: Tensor, mu_q: Tensor, log_var_q: Tensor,
+                samples: int = 256, seed: int = 0) -> Tensor:
     """The joint JS = 1/2 E_P[ln 2 - softplus(ln q/p)] + 1/2 E_Q[ln 2 - softplus(ln p/q)],
     unbiased, at most ln 2. A batch shares the seeded draws: a score is repeatable and independent
     of its batch."""
@@ -136,15 +129,5 @@ def _log_density(x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * ((x - mu).square() * (-log_var).exp() + log_var)
 
 
-DIVERGENCES: dict[str, Callable[..., Tensor]] = {
-    function.__name__: function
-    for function in (
-        bhattacharyya,
-        geometric,
-        moment_matched,
-        jeffreys,
-        quadrature,
-        monte_carlo,
-        hellinger,
-    )
-}
+DIVERGENCES: dict[str, Callable[..., Tensor]] = {function.__name__: function for function in (
+    bhattacharyya, geometric, moment_matched, jeffreys, quadrature, monte_carlo, hellinger)}

@@ -43,9 +43,8 @@ def recon(x: Tensor, x_hat: Tensor) -> Tensor:
     """Eq. 4: l_recon = ||x - x_hat||_1, summed over pixels (our choice; the paper leaves the
     reduction open). Raises InputError for images of two shapes."""
     if x.shape != x_hat.shape:
-        raise InputError(
-            f"expected x and x_hat of one shape, found {tuple(x.shape)} and {tuple(x_hat.shape)}"
-        )
+        raise InputError(f"expected x and x_hat of one shape, found {tuple(x.shape)} and "
+                         f"{tuple(x_hat.shape)}")
     return (x - x_hat).abs().flatten(-3).sum(-1)
 
 
@@ -60,16 +59,14 @@ def enc2(mu_re: Tensor, log_var_re: Tensor) -> Tensor:
     return kl_standard_normal(mu_re, log_var_re)
 
 
-def mut(
-    mu: Tensor, log_var: Tensor, mu_re: Tensor, log_var_re: Tensor, js: str = "bhattacharyya"
-) -> Tensor:
+def mut(mu: Tensor, log_var: Tensor, mu_re: Tensor, log_var_re: Tensor,
+        js: str = "bhattacharyya") -> Tensor:
     """Eq. 8: l_mut = D_JS[q(z|x) || q(z_hat|x_hat)]; `js` names the reading of D_JS."""
     return DIVERGENCES[js](mu, log_var, mu_re, log_var_re)
 
 
-def terms(
-    x: Tensor, coding: Coding, js: str = "bhattacharyya", fixed_target: bool = False
-) -> Terms:
+def terms(x: Tensor, coding: Coding, js: str = "bhattacharyya", fixed_target: bool = False
+          ) -> Terms:
     """Eqs. 4, 5, 7 and 8 of images x (B, C, S, S) and their coding.
 
     `fixed_target` makes the first posterior a constant inside D_JS, so that the second is pulled
@@ -80,12 +77,8 @@ def terms(
     if mu_re is None:
         return Terms(recon(x, x_hat), enc1(mu, log_var), None, None)
     target = (mu.detach(), log_var.detach()) if fixed_target else (mu, log_var)
-    return Terms(
-        recon(x, x_hat),
-        enc1(mu, log_var),
-        enc2(mu_re, log_var_re),
-        mut(*target, mu_re, log_var_re, js),
-    )
+    return Terms(recon(x, x_hat), enc1(mu, log_var), enc2(mu_re, log_var_re),
+                 mut(*target, mu_re, log_var_re, js))
 
 
 def vae(recon: Tensor, enc1: Tensor) -> Tensor:
@@ -128,10 +121,8 @@ def objective(terms: Terms, y: Tensor, weights: Weights) -> Tensor:
         InputError: y of another shape than the terms.
     """
     if y.shape != terms.recon.shape:
-        raise InputError(
-            f"expected a label y for each image, shape {tuple(terms.recon.shape)}, "
-            f"found {tuple(y.shape)}"
-        )
+        raise InputError(f"expected a label y for each image, shape {tuple(terms.recon.shape)}, "
+                         f"found {tuple(y.shape)}")
     consistency = 0.0 if terms.mut is None else consist(terms.enc2, terms.mut)
     l_normal = normal(vae(terms.recon, terms.enc1), consistency, weights.consist)
     l_anomalous = anomalous(terms.enc1, consistency, weights.consist_on_anomaly)

@@ -63,60 +63,26 @@ METHODS: dict[str, Method] = {
     "e": Method("RSC-VAE_e", "#c53030", "RSC-VAE_e", anomalies="real"),
     "e_all": Method("RSC-VAE_e, base: all", "#742a2a", scored_from="e", anomalies="real"),
     # floors
-    "brightness": _baseline(
-        "brightness:Brightness", label="mean brightness", colour="#a0aec0", is_floor=True
-    ),
+    "brightness": _baseline("brightness:Brightness", label="mean brightness", colour="#a0aec0",
+                            is_floor=True),
     "pca": _baseline("pca:PCA", label="PCA-32 (floor)", colour="#718096", is_floor=True),
     # the methods that the paper compares with
-    "ae": _baseline(
-        "ae:AE",
-        label="AE",
-        colour="#4a5568",
-        printed="AE",
-        settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32},
-    ),
-    "ganomaly": _baseline(
-        "ganomaly:GANomaly",
-        label="GANomaly",
-        colour="#2c7a7b",
-        printed="GANomaly",
-        settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 100},
-    ),
-    "ocgan": _baseline(
-        "ocgan:OCGAN",
-        label="OCGAN",
-        colour="#97266d",
-        printed="OCGAN",
-        settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 16},
-    ),
-    "gradcon": _baseline(
-        "gradcon:GradCon",
-        label="GradCon",
-        colour="#2a4365",
-        printed="GradCon",
-        settings={"batch_size": 64, "learning_rate": 1e-3, "network": "plain"},
-    ),
-    "adgan": _baseline(
-        "adgan:ADGAN",
-        label="ADGAN",
-        colour="#9c4221",
-        printed="ADGAN",
-        settings={"batch_size": 64, "learning_rate": 1e-4, "latent": 256},
-    ),
-    "dsebm": _baseline(
-        "dsebm:DSEBM",
-        label="DSEBM",
-        colour="#5f370e",
-        printed="DSEBM",
-        settings={"batch_size": 128, "learning_rate": 1e-3, "network": "plain"},
-    ),
-    "patch_svdd": _baseline(
-        "patch_svdd:PatchSVDD",
-        label="Patch SVDD",
-        colour="#22543d",
-        printed="PatchSVDD",
-        settings={"learning_rate": 1e-4, "network": "plain"},
-    ),
+    "ae": _baseline("ae:AE", label="AE", colour="#4a5568", printed="AE",
+                    settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32}),
+    "ganomaly": _baseline("ganomaly:GANomaly", label="GANomaly", colour="#2c7a7b",
+                          printed="GANomaly",
+                          settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 100}),
+    "ocgan": _baseline("ocgan:OCGAN", label="OCGAN", colour="#97266d", printed="OCGAN",
+                       settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 16}),
+    "gradcon": _baseline("gradcon:GradCon", label="GradCon", colour="#2a4365", printed="GradCon",
+                         settings={"batch_size": 64, "learning_rate": 1e-3, "network": "plain"}),
+    "adgan": _baseline("adgan:ADGAN", label="ADGAN", colour="#9c4221", printed="ADGAN",
+                       settings={"batch_size": 64, "learning_rate": 1e-4, "latent": 256}),
+    "dsebm": _baseline("dsebm:DSEBM", label="DSEBM", colour="#5f370e", printed="DSEBM",
+                       settings={"batch_size": 128, "learning_rate": 1e-3, "network": "plain"}),
+    "patch_svdd": _baseline("patch_svdd:PatchSVDD", label="Patch SVDD", colour="#22543d",
+                            printed="PatchSVDD",
+                            settings={"learning_rate": 1e-4, "network": "plain"}),
 }
 MODES = tuple(name for name, row in METHODS.items() if row.is_vae and row.is_trained)
 COMPARED = tuple(name for name, row in METHODS.items() if not row.is_vae)

@@ -34,27 +34,17 @@ class Regions:
     worst_recon: float  # grey levels; up to it an image counts as well reconstructed
 
     @classmethod
-    def calibrated(
-        cls,
-        codes: np.ndarray,
-        heldout_codes: np.ndarray,
-        heldout_l_enc1: np.ndarray,
-        heldout_l_recon: np.ndarray,
-    ) -> Self:
+    def calibrated(cls, codes: np.ndarray, heldout_codes: np.ndarray, heldout_l_enc1: np.ndarray,
+                   heldout_l_recon: np.ndarray) -> Self:
         """Thresholds from held-out normal images (H, ...): the 1st percentile of information, the
         95th of distance to `codes` (N, D), and of l_recon. Raises InputError without images."""
         if not len(codes) or not len(heldout_codes):
-            raise InputError(
-                "expected training and held-out normal images to calibrate regions "
-                f"on, found {len(codes)} and {len(heldout_codes)}"
-            )
+            raise InputError("expected training and held-out normal images to calibrate regions "
+                             f"on, found {len(codes)} and {len(heldout_codes)}")
         distances = distance(heldout_codes, codes)
-        return cls(
-            codes,
-            least_information(heldout_l_enc1),
-            float(np.percentile(distances, NORMAL_PERCENTILE)),
-            float(np.percentile(heldout_l_recon, NORMAL_PERCENTILE)),
-        )
+        return cls(codes, least_information(heldout_l_enc1),
+                   float(np.percentile(distances, NORMAL_PERCENTILE)),
+                   float(np.percentile(heldout_l_recon, NORMAL_PERCENTILE)))
 
     def assign(self, information: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """The region (N,) of each code, by its information in nats (N,) and `distance` (N,)."""
@@ -70,9 +60,8 @@ class Regions:
         """
         regions = np.asarray(regions)
         known = np.where(np.asarray(l_recon) <= self.worst_recon, "case 2", "case 3")
-        return np.select(
-            [regions == NORMAL_REGION, regions == UNKNOWN_REGION], ["case 1", "deviated"], known
-        )
+        return np.select([regions == NORMAL_REGION, regions == UNKNOWN_REGION],
+                         ["case 1", "deviated"], known)
 
 
 def least_information(heldout_l_enc1: np.ndarray) -> float:

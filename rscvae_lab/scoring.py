@@ -34,9 +34,8 @@ class Normalisers(NamedTuple):
         return means
 
 
-def novelty_score(
-    l_recon: np.ndarray, l_mut: np.ndarray, means: Normalisers, alpha: float = ALPHA
-) -> np.ndarray:
+def novelty_score(l_recon: np.ndarray, l_mut: np.ndarray, means: Normalisers,
+                  alpha: float = ALPHA) -> np.ndarray:
     """Eq. 15: s = alpha l_mut / E[l_mut] + (1 - alpha) l_recon / E[l_recon]; typically about 1."""
     return alpha * l_mut / means.mut + (1.0 - alpha) * l_recon / means.recon
 
@@ -79,11 +78,8 @@ def auroc_standard_error(auroc: float, n_normal: int, n_novel: int) -> float:
     """Standard error of an AUROC from the finite test set alone, without the variation between
     training seeds (Hanley and McNeil 1982, exponential scores)."""
     both_novel, both_normal = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
-    variance = (
-        auroc * (1 - auroc)
-        + (n_novel - 1) * (both_novel - auroc**2)
-        + (n_normal - 1) * (both_normal - auroc**2)
-    )
+    variance = (auroc * (1 - auroc) + (n_novel - 1) * (both_novel - auroc**2)
+                + (n_normal - 1) * (both_normal - auroc**2))
     return float(np.sqrt(variance / (n_normal * n_novel)))
 
 
@@ -105,10 +101,8 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     one, ties counted half. Raises InputError for a single label, or scores that are not finite."""
     n_normal, n_novel = int(np.sum(labels == NORMAL)), int(np.sum(labels == NOVEL))
     if not (n_normal and n_novel):
-        raise InputError(
-            "AUROC needs normal and novel test images, "
-            f"found {n_normal} normal and {n_novel} novel"
-        )
+        raise InputError("AUROC needs normal and novel test images, "
+                         f"found {n_normal} normal and {n_novel} novel")
     broken, n = int(np.sum(~np.isfinite(scores))), len(scores)
     if broken:
         raise InputError(f"AUROC needs finite scores, found {broken} NaN or infinite of {n}")

@@ -45,14 +45,8 @@ class Outcome(NamedTuple):
     files: dict[str, dict[str, bytes]] = {}  # noqa: RUF012  by folder, of a unit trained elsewhere
 
 
-def plan(
-    dataset: str,
-    categories: str,
-    methods: str,
-    seeds: str,
-    settings: dict[str, Any],
-    stack: int = STACK,
-) -> list[Unit]:
+def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict[str, Any],
+         stack: int = STACK) -> list[Unit]:
     """The units of a sweep; lists are separated by commas, `all` means every category.
 
     Ensembles depend on the plan alone and not on what is already finished, because a model's
@@ -64,12 +58,9 @@ def plan(
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
     combinations = product(parse_seeds(seeds), category_list(dataset, categories), _names(methods))
-    configs = list(
-        dict.fromkeys(
-            Config(dataset=dataset, category=category, mode=method, seed=seed, **settings)
-            for seed, category, method in combinations
-        )
-    )
+    configs = list(dict.fromkeys(
+        Config(dataset=dataset, category=category, mode=method, seed=seed, **settings)
+        for seed, category, method in combinations))
     if configs[0].device == "cuda":
         return _ensembles(configs, stack)
     return [(config,) for config in configs]
@@ -92,13 +83,8 @@ def _names(text: str) -> list[str]:
 
 def _ensembles(configs: list[Config], stack: int) -> list[Unit]:
     """Ensembles of up to `stack` models, after the configs that must train alone."""
-    small = [
-        config
-        for config in configs
-        if config.method.is_vae
-        and config.network == "plain"
-        and config.dataset not in IMAGE_FOLDERS
-    ]
+    small = [config for config in configs if config.method.is_vae
+             and config.network == "plain" and config.dataset not in IMAGE_FOLDERS]
     units: list[Unit] = [(config,) for config in configs if config not in small]
     for recodes in (True, False):
         alike = [config for config in small if config.method.recodes == recodes]
@@ -108,14 +94,8 @@ def _ensembles(configs: list[Config], stack: int) -> list[Unit]:
     return units
 
 
-def sweep(
-    units: Sequence[Unit],
-    out: str | Path,
-    *,
-    backend: str = "loky",
-    scheduler: str | None = None,
-    jobs: int | None = None,
-) -> list[Outcome]:
+def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
+          scheduler: str | None = None, jobs: int | None = None) -> list[Outcome]:
     """Trains what the table `out` lacks and adds each result's rows as soon as it is there.
 
     Args:
@@ -130,10 +110,8 @@ def sweep(
         InputError: `out` holds something else, or another sweep is writing to it.
     """
     if backend not in ("loky", "dask") or (backend == "dask") != bool(scheduler):
-        raise InputError(
-            "expected backend loky, or dask with a scheduler's address, found "
-            f"{backend} with {scheduler}"
-        )
+        raise InputError("expected backend loky, or dask with a scheduler's address, found "
+                         f"{backend} with {scheduler}")
     if jobs is not None and jobs < 1:
         raise InputError(f"expected at least one job, found {jobs}")
     out = csv_path(out)
@@ -147,11 +125,8 @@ def sweep(
             remove_stale_parts(out.parent)
             table = Table(out, units)
             todo = table.unfinished()
-            outcomes = (
-                _on_dask(todo, scheduler)
-                if backend == "dask"
-                else _on_this_machine(todo, runs, jobs)
-            )
+            outcomes = (_on_dask(todo, scheduler) if backend == "dask"
+                        else _on_this_machine(todo, runs, jobs))
             return _collect(outcomes, table, len(todo), runs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be alone") from None
@@ -201,7 +176,6 @@ def train_in_worker(unit: Unit, runs: Path, parent: int) -> Outcome:
 @cache
 def _end_with(parent: int) -> None:
     """Ends this worker process when the sweep is killed; loky alone would let it train on."""
-
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
@@ -236,20 +210,16 @@ def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
     try:
         from distributed import Client, as_completed
     except ImportError:
-        raise InputError(
-            "backend dask needs the package distributed: pip install 'rscvae_lab[dask]'"
-        ) from None
+        raise InputError("backend dask needs the package distributed: "
+                         "pip install 'rscvae_lab[dask]'") from None
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"expected a Dask scheduler at {scheduler}, found none ({error})"
-        ) from None
+        raise InputError(f"expected a Dask scheduler at {scheduler}, found none ({error})"
+                         ) from None
     with client:
-        tasks = {
-            client.submit(train_remotely, unit, pure=False, retries=_ATTEMPTS): unit
-            for unit in units
-        }
+        tasks = {client.submit(train_remotely, unit, pure=False, retries=_ATTEMPTS): unit
+                 for unit in units}
         for task in as_completed(list(tasks)):
             unit = tasks.pop(task)  # lets the cluster forget the result
             try:
@@ -262,11 +232,8 @@ def train_remotely(unit: Unit) -> Outcome:
     """Trains a unit in a temporary folder; its runs come back as the outcome's `files`."""
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
         outcome = _train_unit(unit, Path(scratch))
-        files = {
-            folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
-            for folder in Path(scratch).iterdir()
-            if (folder / METRICS).is_file()
-        }
+        files = {folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
+                 for folder in Path(scratch).iterdir() if (folder / METRICS).is_file()}
     return outcome._replace(files=files)
 
 

@@ -34,32 +34,14 @@ from rscvae_lab.storage.files import runs_root
 from rscvae_lab.storage.tensors import save_weights
 
 SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # a kill costs these, and the epoch in hand
-PER_MODEL = (
-    "dataset",
-    "category",
-    "mode",
-    "seed",
-    "fraction",
-    "heldout",
-    "split_seed",
-    "p",
-    "shifts",
-    "anomaly_base",
-    "anomaly_draw",
-    "lambda_consist",
-    "beta",
-    "consist_on_anomaly",
-)  # in which the models of an ensemble may differ
+PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p",
+             "shifts", "anomaly_base", "anomaly_draw", "lambda_consist", "beta",
+             "consist_on_anomaly")  # in which the models of an ensemble may differ
 Watch = Callable[["Training"], bool]
 
 
-def train_step(
-    model: VAE | Ensemble,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    weights: losses.Weights,
-    config: Config,
-) -> Tensor:
+def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: Batch,
+               weights: losses.Weights, config: Config) -> Tensor:
     """One step of Eqs. 6, 10, 12 or 14. Returns y, loss, recon, enc1, enc2, mut, (B, 6)."""
     optimizer.param_groups[0]["lr"] = batch.rate
     with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
@@ -85,16 +67,9 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
     return torch.stack([(part * measured).sum((0, -2)) for part in (1 - y, y)], -2)
 
 
-def train(
-    config: Config,
-    out: str | Path,
-    *,
-    resume: bool = False,
-    progress: bool | None = True,
-    wait: bool = False,
-    watch: Watch | None = None,
-    split: OneClassSplit | None = None,
-) -> Run:
+def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
+          wait: bool = False, watch: Watch | None = None, split: OneClassSplit | None = None
+          ) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
@@ -116,20 +91,13 @@ def train(
     if not config.method.is_vae:
         return _fit_baseline(config, out, progress, wait, split)
     splits = split and [split]
-    return train_ensemble(
-        [config], [out], progress=progress, wait=wait, watch=watch, splits=splits
-    )[0]
+    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch,
+                          splits=splits)[0]
 
 
-def train_ensemble(
-    configs: Sequence[Config],
-    outs: Sequence[str | Path],
-    *,
-    progress: bool | None = True,
-    wait: bool = False,
-    watch: Watch | None = None,
-    splits: Sequence[OneClassSplit] | None = None,
-) -> list[Run]:
+def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
+                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None,
+                   splits: Sequence[OneClassSplit] | None = None) -> list[Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
     One that was stopped goes on from the state in the first folder; finished runs stay as they
@@ -150,18 +118,16 @@ def train_ensemble(
         places = [folders.begin(out, config) for config, out in zip(configs, outs)]
         training = Training(configs, places, splits)
         training.run(progress, watch)
-        finished = [
-            folders.finish(*parts) for parts in zip(places, configs, splits, training.histories)
-        ]
+        finished = [folders.finish(*parts)
+                    for parts in zip(places, configs, splits, training.histories)]
         training.journal.discard()
     return finished
 
 
 def trained(config: Config, progress: bool | None = True) -> Run:
     """The run of a config from the store that notebooks share, trained on first use."""
-    return train(
-        config, runs_root() / "store" / config.config_hash, resume=True, progress=progress
-    )
+    return train(config, runs_root() / "store" / config.config_hash, resume=True,
+                 progress=progress)
 
 
 def prepare(config: Config) -> None:
@@ -195,9 +161,8 @@ class Training:
     A GPU always trains an ensemble, of one model too, for its recorded step.
     """
 
-    def __init__(
-        self, configs: Sequence[Config], places: Sequence[Path], splits: Sequence[OneClassSplit]
-    ):
+    def __init__(self, configs: Sequence[Config], places: Sequence[Path],
+                 splits: Sequence[OneClassSplit]):
         self.configs, self.splits, self.config = configs, splits, configs[0]
         on_gpu = self.config.device == "cuda"
         self.is_ensemble = on_gpu or len(configs) > 1
@@ -234,8 +199,7 @@ class Training:
                     saved = time.monotonic()
                 if stopped and epoch < epochs:
                     raise TrainingStopped(
-                        f"stopped after epoch {epoch} of {epochs}; the run can go on"
-                    )
+                        f"stopped after epoch {epoch} of {epochs}; the run can go on")
                 bar.set_postfix(loss=f"{self.journal.last_loss:.1f}", refresh=False)
                 bar.update()
 
@@ -244,10 +208,8 @@ class Training:
         start = time.perf_counter()
         sums = train_epoch(self.step_on, self.batches.epoch(epoch)).view(len(self.configs), 2, 6)
         sums, seconds = sums.tolist(), (time.perf_counter() - start) / len(self.configs)
-        due = epoch % self.config.evaluate_every == 0 or epoch in (
-            self.config.result_epoch,
-            self.config.epochs,
-        )
+        due = (epoch % self.config.evaluate_every == 0
+               or epoch in (self.config.result_epoch, self.config.epochs))
         models = self.models() if due else [None] * len(self.configs)
         for i, (split, model) in enumerate(zip(self.splits, models)):
             if due and self.config.recode_statistics != "training":
@@ -281,14 +243,8 @@ class Training:
     def _bar(self, done: int, progress: bool | None) -> tqdm:
         first, more = self.config, len(self.configs) - 1
         name = f"{first.dataset} {first.category}, {first.mode}" + f" and {more} more" * (more > 0)
-        return tqdm(
-            total=first.epochs,
-            initial=done,
-            unit="epoch",
-            leave=False,
-            desc=name,
-            disable=None if progress is None else not progress,
-        )
+        return tqdm(total=first.epochs, initial=done, unit="epoch", leave=False, desc=name,
+                    disable=None if progress is None else not progress)
 
 
 def _check_ensemble(configs: Sequence[Config]) -> None:
@@ -297,22 +253,17 @@ def _check_ensemble(configs: Sequence[Config]) -> None:
         for name in vars(config).keys() - set(PER_MODEL):
             expected, found = getattr(first, name), getattr(config, name)
             if found != expected:
-                raise InputError(
-                    f"models of one ensemble must agree in {name}: expected "
-                    f"{expected!r}, found {found!r}"
-                )
+                raise InputError(f"models of one ensemble must agree in {name}: expected "
+                                 f"{expected!r}, found {found!r}")
     if len({config.method.recodes for config in configs}) > 1:
-        raise InputError(
-            "models of one ensemble must agree in whether they recode: expected mode "
-            "vae apart from the others, found both"
-        )
+        raise InputError("models of one ensemble must agree in whether they recode: expected mode "
+                         "vae apart from the others, found both")
     if n != first.stack:
         raise InputError(f"expected an ensemble of {first.stack} models, found {n}")
 
 
-def _fit_baseline(
-    config: Config, out: str | Path, progress: bool | None, wait: bool, split: OneClassSplit | None
-) -> Run:
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool,
+                  split: OneClassSplit | None) -> Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
     split = split or load_split(config)

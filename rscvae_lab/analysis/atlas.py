@@ -51,14 +51,10 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
     generator, normal = torch.Generator().manual_seed(seed), split.test_labels == NORMAL
     own_class = torch.tensor(class_index(config.dataset, config.category))
     images = (split.train, split.test[normal], split.test[~normal])
-    classes = (
-        own_class.expand(len(split.train)),
-        split.test_classes[normal],
-        split.test_classes[~normal],
-    )
+    classes = (own_class.expand(len(split.train)), split.test_classes[normal],
+               split.test_classes[~normal])
     index = [torch.randperm(len(group), generator=generator)[:most] for group in images]
-    images, classes = (
-        torch.cat([group[i] for group, i in zip(groups, index)]) for groups in (images, classes)
-    )
+    images, classes = (torch.cat([group[i] for group, i in zip(groups, index)])
+                       for groups in (images, classes))
     groups = np.repeat(["train", "normal", "novel"], [len(i) for i in index])
     return images, {"group": groups, "category": classes.numpy()}

@@ -29,11 +29,9 @@ class CodeMap:
         n, dimensions = codes.shape
         finite = int(np.isfinite(codes).all(1).sum())
         if n < FEWEST or dimensions < 2 or finite < n or not np.ptp(codes, 0).any():
-            raise InputError(
-                f"expected at least {FEWEST} finite codes for a map, not all equal, "
-                "of 2 or more dimensions, found "
-                f"{n}, {finite} finite, of {dimensions}"
-            )
+            raise InputError(f"expected at least {FEWEST} finite codes for a map, not all equal, "
+                             "of 2 or more dimensions, found "
+                             f"{n}, {finite} finite, of {dimensions}")
         tsne = TSNE(perplexity=min(PERPLEXITY, n // 4), n_jobs=1, random_state=seed)
         return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
 
@@ -55,14 +53,10 @@ def silhouette(codes: np.ndarray, labels: np.ndarray, most: int = 2000, seed: in
     """
     groups, sizes = np.unique(labels, return_counts=True)
     if len(groups) < 2 or sizes.min() < 2:
-        raise InputError(
-            "expected two groups of at least two codes to compare, found "
-            f"{dict(zip(groups, sizes))}"
-        )
+        raise InputError("expected two groups of at least two codes to compare, found "
+                         f"{dict(zip(groups, sizes))}")
     generator, share = np.random.default_rng(seed), min(1.0, most / len(codes))
-    kept = [
-        generator.permutation(np.flatnonzero(labels == group))[: max(2, round(share * size))]
-        for group, size in zip(groups, sizes)
-    ]
+    kept = [generator.permutation(np.flatnonzero(labels == group))[: max(2, round(share * size))]
+            for group, size in zip(groups, sizes)]
     sample = np.sort(np.concatenate(kept))
     return float(silhouette_score(codes[sample], labels[sample]))

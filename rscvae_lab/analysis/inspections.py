@@ -58,21 +58,16 @@ class Inspection:
         other data sets, or without test images."""
         require_vae(run.config)
         if run.config.dataset not in IMAGE_FOLDERS:
-            raise InputError(
-                f"expected a run on {', '.join(IMAGE_FOLDERS)}, found one on {run.config.dataset}"
-            )
+            raise InputError(f"expected a run on {', '.join(IMAGE_FOLDERS)}, found one on "
+                             f"{run.config.dataset}")
         parts = parts_of(run.config)
         split = split_of(parts, run.config)
         index = split.test_index
         if not len(index):
             raise InputError(f"expected test images of {run.config.category}, found none")
-        named = pd.DataFrame(
-            {
-                "file": [parts.files[i] for i in index],
-                "kind": [parts.kinds[i] for i in index],
-                "label": split.test_labels.numpy(),
-            }
-        )
+        named = pd.DataFrame({"file": [parts.files[i] for i in index],
+                              "kind": [parts.kinds[i] for i in index],
+                              "label": split.test_labels.numpy()})
         masks = None if parts.masks is None else parts.masks[index]
         frame = named.join(_measured(run, split.test))
         return cls(run, split.test, masks, frame, float(_brightness(split.train).mean()))
@@ -108,9 +103,8 @@ class Inspection:
     def pixel_auroc(self) -> float:
         """`localization.pixel_auroc` of the error maps. Raises InputError without masks."""
         if self.masks is None:
-            raise InputError(
-                f"pixel AUROC needs ground-truth masks, found none of {self.run.config.category}"
-            )
+            raise InputError("pixel AUROC needs ground-truth masks, found none of "
+                             f"{self.run.config.category}")
         return pixel_auroc(self.masks, self.maps)
 
     def by_kind(self, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
@@ -126,8 +120,7 @@ class Inspection:
         good, rows = self.frame[self.frame.label == NORMAL], {}
         for kind, defective in self.frame[self.frame.label == NOVEL].groupby("kind"):
             both = pd.concat([good, defective])
-            aurocs = {
-                name: auroc(both.label.to_numpy(), both[name].to_numpy()) for name in measures
-            }
+            aurocs = {name: auroc(both.label.to_numpy(), both[name].to_numpy())
+                      for name in measures}
             rows[kind] = {"n": len(defective)} | aurocs
         return pd.DataFrame(rows).T.astype({"n": int})

@@ -41,8 +41,6 @@ def pixel_auroc(masks: Tensor, maps: Tensor) -> float:
     """
     defective = masks.flatten()
     if defective.all() or not defective.any():
-        raise InputError(
-            "pixel AUROC needs defective pixels and others, found "
-            f"{int(defective.sum())} of {len(defective)} defective"
-        )
+        raise InputError("pixel AUROC needs defective pixels and others, found "
+                         f"{int(defective.sum())} of {len(defective)} defective")
     return auroc(defective.numpy(), maps.flatten().numpy())

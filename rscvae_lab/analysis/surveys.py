@@ -42,9 +42,8 @@ class Survey:
         Raises InputError for missing data or a baseline's run."""
         require_vae(run.config)
         split = load_split(run.config)
-        codes, heldout_codes = (
-            code(run.model, images).mu.numpy() for images in (split.train, split.heldout)
-        )
+        codes, heldout_codes = (code(run.model, images).mu.numpy()
+                                for images in (split.train, split.heldout))
         heldout = run.score(split.heldout)
         regions = Regions.calibrated(codes, heldout_codes, heldout.l_enc1, heldout.l_recon)
         return cls(run, split, regions)
@@ -63,9 +62,8 @@ class Survey:
     def test(self) -> Examined:
         """The test images; the frame also has `label` and `test_class`."""
         examined = self.examine(self.split.test)
-        frame = examined.frame.assign(
-            label=self.split.test_labels.numpy(), test_class=self.split.test_classes.numpy()
-        )
+        frame = examined.frame.assign(label=self.split.test_labels.numpy(),
+                                      test_class=self.split.test_classes.numpy())
         return examined._replace(frame=frame)
 
 
@@ -87,11 +85,9 @@ def _region_row(survey: Survey) -> dict[str, float]:
     for name, group in (("normal", normal), ("novel", novel)):
         row |= {f"{name}_in_{region}": (group.region == region).mean() for region in REGIONS}
     row |= {name.replace(" ", "_"): (novel.case == name).mean() for name in CASES}
-    return row | {
-        "semantic_deviation_rate": semantic_deviation_rate(novel.region),
-        "n_heldout": len(survey.split.heldout),
-        "border_nats": survey.regions.least_information,
-        "information_normal": normal.l_enc1.mean(),
-        "information_novel": novel.l_enc1.mean(),
-        "silhouette": silhouette(survey.test.coding.mu.numpy(), frame.label.to_numpy()),
-    }
+    return row | {"semantic_deviation_rate": semantic_deviation_rate(novel.region),
+                  "n_heldout": len(survey.split.heldout),
+                  "border_nats": survey.regions.least_information,
+                  "information_normal": normal.l_enc1.mean(),
+                  "information_novel": novel.l_enc1.mean(),
+                  "silhouette": silhouette(survey.test.coding.mu.numpy(), frame.label.to_numpy())}

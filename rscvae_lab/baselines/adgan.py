@@ -54,17 +54,12 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """mean (||grad c(u)|| - 1)^2 at one point u between each pair of images (B, C, S, S)."""
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (share * real + (1 - share) * fake).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    slope, = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def search(
-    generator: nn.Module,
-    x: Tensor,
-    starts: Tensor,
-    steps: int = SEARCH_STEPS,
-    rate: float = SEARCH_RATE,
-) -> Tensor:
+def search(generator: nn.Module, x: Tensor, starts: Tensor, steps: int = SEARCH_STEPS,
+           rate: float = SEARCH_RATE) -> Tensor:
     """The smallest squared error (B, R), summed over pixels, on Adam's path from each of the codes
     `starts` (R, D) to each image x in [0, 1], (B, C, S, S).
 
@@ -80,7 +75,7 @@ def search(
             errors = (generator(z) - target).square().flatten(1).sum(1)
         best = torch.minimum(best, errors.detach())
         if step < steps:
-            (z.grad,) = torch.autograd.grad(errors.sum(), z)
+            z.grad, = torch.autograd.grad(errors.sum(), z)
             optimizer.step()
     return best.view(len(x), len(starts))
 
@@ -115,8 +110,7 @@ class ADGAN(nn.Module):
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
         critic, generator = (
             torch.optim.Adam(part.parameters(), self.config.learning_rate, betas=(0.0, 0.9))
-            for part in (self.critic, self.generator)
-        )
+            for part in (self.critic, self.generator))
         steps = count(1)
 
         def step(x: Tensor) -> Tensor:
@@ -130,7 +124,6 @@ class ADGAN(nn.Module):
 
     def score(self, images: Tensor) -> Tensor:
         """Mean over starts of the smallest squared error per pixel, (N,) on the CPU."""
-
         def error(x: Tensor) -> Tensor:
             return search(self.generator, x, self.starts).mean(1) / x[0].numel()
 

@@ -22,9 +22,8 @@ class AE(nn.Module):
     """A deterministic autoencoder. `encoder`, images (B, C, S, S) to codes (B, D), and `decoder`
     replace the config's."""
 
-    def __init__(
-        self, config: Config, encoder: nn.Module | None = None, decoder: nn.Module | None = None
-    ):
+    def __init__(self, config: Config, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None):
         super().__init__()
         self.config = config
         with seeded(config.seed):

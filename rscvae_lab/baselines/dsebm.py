@@ -57,12 +57,11 @@ class DSEBM(nn.Module):
         """f(x) = x - dE/dx, (B, C, S, S); in train mode it is differentiable in the weights."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.energy(x).sum(), x, create_graph=self.training)
+            slope, = torch.autograd.grad(self.energy(x).sum(), x, create_graph=self.training)
         return x.detach() - slope
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
-
         def loss(x: Tensor) -> Tensor:
             denoised = self.denoise(x + NOISE * torch.randn_like(x))
             return (x - denoised).square().flatten(1).sum(1).mean()
@@ -75,8 +74,7 @@ class DSEBM(nn.Module):
         from x to f(x), or `energy`, E(x). Raises InputError for another kind."""
         kinds: dict[str, Callable[[Tensor], Tensor]] = {
             "reconstruction": lambda x: (x - self.denoise(x)).square().flatten(1).mean(1),
-            "energy": self.energy,
-        }
+            "energy": self.energy}
         if kind not in kinds:
             raise InputError(f"unknown kind of score {kind!r}: expected {' or '.join(kinds)}")
         return score_chunks(self, images, self.config, kinds[kind], CHUNK)

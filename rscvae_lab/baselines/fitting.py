@@ -51,9 +51,8 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     return loss
 
 
-def minimise(
-    model: nn.Module, images: Tensor, config: Config, loss: Callable[[Tensor], Tensor]
-) -> list[float]:
+def minimise(model: nn.Module, images: Tensor, config: Config, loss: Callable[[Tensor], Tensor]
+             ) -> list[float]:
     """`fit_epochs` with Adam at the config's rate; `loss` of a batch is a scalar."""
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     return fit_epochs(model, images, config, lambda x: descend(optimizer, loss(x)))
@@ -73,37 +72,25 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     """
     images, losses, progress = images.to(config.device), [], _progress.get()
     model.to(config.device).train()
-    bar = tqdm(
-        range(1, config.epochs + 1),
-        f"{config.dataset} {config.category}, {config.mode}",
-        unit="epoch",
-        leave=False,
-        disable=None if progress is None else not progress,
-    )
+    bar = tqdm(range(1, config.epochs + 1), f"{config.dataset} {config.category}, {config.mode}",
+               unit="epoch", leave=False, disable=None if progress is None else not progress)
     with seeded(config.seed, NOISE), bar:
         for epoch in bar:
             order = draw_order(epoch_generator(config, epoch), len(images), config.batch_size)
             steps = [step(to_unit(images[batch])).detach() for batch in order]
             loss = torch.stack(steps).mean().item()
             if not math.isfinite(loss):
-                raise InputError(
-                    f"training diverged in epoch {epoch}: expected a finite loss of "
-                    f"{config.mode}, found {loss}; try a learning_rate below "
-                    f"{config.learning_rate:g}"
-                )
+                raise InputError(f"training diverged in epoch {epoch}: expected a finite loss of "
+                                 f"{config.mode}, found {loss}; try a learning_rate below "
+                                 f"{config.learning_rate:g}")
             losses.append(loss)
             bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
     model.eval()
     return losses
 
 
-def score_chunks(
-    model: nn.Module,
-    images: Tensor,
-    config: Config,
-    score: Callable[[Tensor], Tensor],
-    chunk: int = 256,
-) -> Tensor:
+def score_chunks(model: nn.Module, images: Tensor, config: Config,
+                 score: Callable[[Tensor], Tensor], chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), of all images, in eval mode: (N,) on the CPU.
 
     A chunk has as many pixels as `chunk` images of 32 x 32. Gradients are on, for methods that
@@ -112,9 +99,6 @@ def score_chunks(
     device = next(model.parameters()).device
     chunk = max(1, chunk * 32**2 // config.image_size**2)
     model.eval()
-    parts = [
-        score(as_network_input(part.to(device), config.channels, config.image_size)).detach().cpu()
-        for part in images.split(chunk)
-        if len(part)
-    ]
+    parts = [score(as_network_input(part.to(device), config.channels, config.image_size))
+             .detach().cpu() for part in images.split(chunk) if len(part)]
     return torch.cat(parts) if parts else torch.empty(0)

@@ -43,13 +43,8 @@ class GANomaly(nn.Module):
         adversarial, contextual, latent: w_adv, w_con and w_lat above.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        adversarial: float = 1.0,
-        contextual: float = 50.0,
-        latent: float = 1.0,
-    ):
+    def __init__(self, config: Config, adversarial: float = 1.0, contextual: float = 50.0,
+                 latent: float = 1.0):
         super().__init__()
         self.config, self.weights = config, (adversarial, contextual, latent)
         with seeded(config.seed):
@@ -73,18 +68,14 @@ class GANomaly(nn.Module):
     def discriminator_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """The loss of f and d; x_hat is constant."""
         real, fake = self.discriminator(x), self.discriminator(x_hat.detach())
-        return (
-            binary_cross_entropy_with_logits(real, torch.ones_like(real))
-            + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
-        ) / 2
+        return (binary_cross_entropy_with_logits(real, torch.ones_like(real))
+                + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))) / 2
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
         generator = nn.ModuleList([self.encoder, self.decoder, self.recoder])
-        adam, adversary = (
-            torch.optim.Adam(part.parameters(), self.config.learning_rate, BETAS)
-            for part in (generator, self.discriminator)
-        )
+        adam, adversary = (torch.optim.Adam(part.parameters(), self.config.learning_rate, BETAS)
+                           for part in (generator, self.discriminator))
 
         def step(x: Tensor) -> Tensor:
             z, x_hat, z_re = self(x)
@@ -105,7 +96,6 @@ class GANomaly(nn.Module):
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """Mean squared difference between the two codes of each image, (N,) on the CPU."""
-
         def difference(x: Tensor) -> Tensor:
             z, _, z_re = self(x)
             return (z - z_re).square().mean(1)

@@ -58,9 +58,8 @@ class GradCon(nn.Module):
     """An autoencoder, and the mean of its decoder's past gradients, saved with the weights.
     `encoder`, images (B, C, S, S) to codes, and `decoder` replace the paper's."""
 
-    def __init__(
-        self, config: Config, encoder: nn.Module | None = None, decoder: nn.Module | None = None
-    ):
+    def __init__(self, config: Config, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None):
         super().__init__()
         self.config = config
         with seeded(config.seed):
@@ -73,11 +72,8 @@ class GradCon(nn.Module):
     @property
     def phi(self) -> dict[str, nn.Parameter]:
         """The decoder's weights by their names in the decoder, one per layer."""
-        return {
-            name: weight
-            for name, weight in self.decoder.named_parameters()
-            if name.endswith("weight")
-        }
+        return {name: weight for name, weight in self.decoder.named_parameters()
+                if name.endswith("weight")}
 
     @property
     def reference(self) -> list[Tensor]:
@@ -94,12 +90,8 @@ class GradCon(nn.Module):
         Args:
             gradients: for each layer (B, *shape of the weight).
         """
-        return torch.stack(
-            [
-                cosine_similarity(g.flatten(1), m.flatten()[None])
-                for g, m in zip(gradients, self.reference)
-            ]
-        ).mean(0)
+        return torch.stack([cosine_similarity(g.flatten(1), m.flatten()[None])
+                            for g, m in zip(gradients, self.reference)]).mean(0)
 
     def objective(self, x: Tensor) -> Tensor:
         """J of a batch, a scalar; its own gradient goes through the gradient of L."""
@@ -132,7 +124,6 @@ class GradCon(nn.Module):
         The mean of these gradients is the batch's gradient; the mean of their cosines is not the
         batch's cosine.
         """
-
         def error(phi: dict[str, Tensor], z: Tensor, x: Tensor) -> Tensor:
             return mse_loss(functional_call(self.decoder, phi, (z[None],)), x[None])
 
@@ -143,7 +134,6 @@ class GradCon(nn.Module):
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """L - 0.12 align of each image, (N,) on the CPU; may be negative."""
-
         def novelty(x: Tensor) -> Tensor:
             errors, gradients = self.errors_and_gradients(x)
             return errors - SCORE_WEIGHT * self.align(gradients)

@@ -73,14 +73,8 @@ class OCGAN(nn.Module):
         mining_steps, stride: how often, and how far along each axis of the cube, l2 moves.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        fidelity: float = 500.0,
-        noise: float = 0.2,
-        mining_steps: int = 2,
-        stride: float = 0.1,
-    ):
+    def __init__(self, config: Config, fidelity: float = 500.0, noise: float = 0.2,
+                 mining_steps: int = 2, stride: float = 0.1):
         super().__init__()
         self.config, self.fidelity, self.noise = config, fidelity, noise
         self.mining_steps, self.stride = mining_steps, stride
@@ -100,23 +94,15 @@ class OCGAN(nn.Module):
         with torch.no_grad():
             x_hat, sampled = in_one_batch(self.decoder, l1, l2)
         on_x_hat, on_sampled = in_one_batch(self.classifier, x_hat, sampled)
-        return (
-            bce(self.d_latent(l1.detach()), 0)
-            + bce(self.d_latent(l2), 1)
-            + bce(self.d_visual(x), 1)
-            + bce(self.d_visual(sampled), 0)
-            + bce(on_x_hat, 1)
-            + bce(on_sampled, 0)
-        )
+        return (bce(self.d_latent(l1.detach()), 0) + bce(self.d_latent(l2), 1)
+                + bce(self.d_visual(x), 1) + bce(self.d_visual(sampled), 0)
+                + bce(on_x_hat, 1) + bce(on_sampled, 0))
 
     def generator_loss(self, x: Tensor, l1: Tensor, mined: Tensor) -> Tensor:
         """The loss of F and G."""
         x_hat, sampled = in_one_batch(self.decoder, l1, mined)
-        return (
-            bce(self.d_latent(l1), 1)
-            + bce(self.d_visual(sampled), 1)
-            + self.fidelity * mse_loss(x_hat, x)
-        )
+        return (bce(self.d_latent(l1), 1) + bce(self.d_visual(sampled), 1)
+                + self.fidelity * mse_loss(x_hat, x))
 
     def mine(self, l2: Tensor) -> Tensor:
         """l2', (B, D) in [-1, 1]: l2 after steps against the sign of C's gradient (eval mode)."""
@@ -124,7 +110,7 @@ class OCGAN(nn.Module):
         self.eval()
         for _ in range(self.mining_steps):
             l2 = l2.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.classifier(self.decoder(l2)).sum(), l2)
+            slope, = torch.autograd.grad(self.classifier(self.decoder(l2)).sum(), l2)
             l2 = (l2 - self.stride * slope.sign()).clamp(-1, 1)
         self.train(training)
         return l2.detach()
@@ -132,10 +118,8 @@ class OCGAN(nn.Module):
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
         parts = [self.encoder, self.decoder], [self.d_latent, self.d_visual, self.classifier]
-        adam, adversary = (
-            torch.optim.Adam(nn.ModuleList(part).parameters(), self.config.learning_rate, BETAS)
-            for part in parts
-        )
+        adam, adversary = (torch.optim.Adam(nn.ModuleList(part).parameters(),
+                                            self.config.learning_rate, BETAS) for part in parts)
 
         def step(x: Tensor) -> Tensor:
             l1 = self.encoder(x + self.noise * torch.randn_like(x))
@@ -149,6 +133,5 @@ class OCGAN(nn.Module):
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """Mean squared reconstruction error of each image, (N,) on the CPU."""
-        return score_chunks(
-            self, images, self.config, lambda x: (x - self(x)).square().flatten(1).mean(1)
-        )
+        return score_chunks(self, images, self.config,
+                            lambda x: (x - self(x)).square().flatten(1).mean(1))

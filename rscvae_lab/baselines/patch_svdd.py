@@ -55,13 +55,8 @@ def encoder(channels: int) -> nn.Sequential:
 
 def classifier() -> nn.Sequential:
     """The difference of two embeddings, (B, 64), to logits of the eight directions."""
-    return nn.Sequential(
-        nn.Linear(WIDTHS[-1], 128),
-        nn.LeakyReLU(SLOPE),
-        nn.Linear(128, 128),
-        nn.LeakyReLU(SLOPE),
-        nn.Linear(128, len(DIRECTIONS)),
-    )
+    return nn.Sequential(nn.Linear(WIDTHS[-1], 128), nn.LeakyReLU(SLOPE), nn.Linear(128, 128),
+                         nn.LeakyReLU(SLOPE), nn.Linear(128, len(DIRECTIONS)))
 
 
 def crops(x: Tensor, corners: Tensor) -> Tensor:
@@ -82,10 +77,8 @@ def draw_pairs(offsets: Tensor, last: int) -> tuple[Tensor, Tensor]:
 def pixel_means(grid: Tensor, stride: int) -> Tensor:
     """Mean over the patches covering a pixel; (N, G, G) to (N, S, S), S = stride (G - 1) + 32."""
     kernel = grid.new_ones(1, 1, PATCH, PATCH)
-    total, count = (
-        conv_transpose2d(values[:, None], kernel, stride=stride)
-        for values in (grid, torch.ones_like(grid))
-    )
+    total, count = (conv_transpose2d(values[:, None], kernel, stride=stride)
+                    for values in (grid, torch.ones_like(grid)))
     return (total / count).squeeze(1)
 
 
@@ -110,10 +103,8 @@ class PatchSVDD(nn.Module):
     def __init__(self, config: Config, pull: float = 1e-3, n_memory: int = N_MEMORY):
         super().__init__()
         if config.image_size < 2 * PATCH:
-            raise InputError(
-                f"patch_svdd expects images of at least {2 * PATCH} pixels a side, "
-                f"found image_size {config.image_size}"
-            )
+            raise InputError(f"patch_svdd expects images of at least {2 * PATCH} pixels a side, "
+                             f"found image_size {config.image_size}")
         self.config, self.pull, self.last = config, pull, config.image_size - PATCH
         self.side = self.last // STRIDE + 1  # scored patches along each axis
         with seeded(config.seed):
@@ -153,9 +144,8 @@ class PatchSVDD(nn.Module):
     def jitter_distance(self, centred: Tensor) -> Tensor:
         """||h(p) - h(p')|| of a random patch of each image, (B,), p' at most a pixel away."""
         jitter = torch.randint(-1, 2, (len(centred), 2), device=centred.device)
-        first, second = (
-            self.embed(crops(centred, corners)) for corners in draw_pairs(jitter, self.last)
-        )
+        first, second = (self.embed(crops(centred, corners))
+                         for corners in draw_pairs(jitter, self.last))
         return (second - first).squeeze(1).norm(dim=1)
 
     @torch.no_grad()
@@ -174,11 +164,9 @@ class PatchSVDD(nn.Module):
         self.memory.copy_(torch.cat(parts))
         deviation = self.memory.std(0).median().item()
         if deviation < COLLAPSED:
-            raise InputError(
-                "patch_svdd collapsed: expected embeddings with a median standard "
-                f"deviation above {COLLAPSED:g}, found {deviation:.2g}; try a "
-                f"learning_rate below {self.config.learning_rate:g}"
-            )
+            raise InputError("patch_svdd collapsed: expected embeddings with a median standard "
+                             f"deviation above {COLLAPSED:g}, found {deviation:.2g}; try a "
+                             f"learning_rate below {self.config.learning_rate:g}")
 
     def maps(self, images: Tensor) -> Tensor:
         """Each pixel's mean distance from normal patches, (N, S, S) on the CPU."""

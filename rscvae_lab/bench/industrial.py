@@ -25,26 +25,17 @@ MEANINGS = {
     "image_input": "our batches, augmented from memory",
     "image_step": "our training of one ResNet",
 }
-RATIOS = {
-    "image_input_vs_imagefolder": ("image_input", "imagefolder_input"),
-    "image_step_vs_imagefolder": ("image_step", "imagefolder_step"),
-}
+RATIOS = {"image_input_vs_imagefolder": ("image_input", "imagefolder_input"),
+          "image_step_vs_imagefolder": ("image_step", "imagefolder_step")}
 
 
 def measured(config: Config, seconds: float, rounds: int) -> pd.DataFrame:
     """Images per second as `race`, with this config's device, precision and threads."""
-    config = Config(
-        dataset="synthetic",
-        category="plate",
-        image_size=SIZE,
-        device=config.device,
-        precision=config.precision,
-        threads=config.threads,
-    )
+    config = Config(dataset="synthetic", category="plate", image_size=SIZE, device=config.device,
+                    precision=config.precision, threads=config.threads)
     with tempfile.TemporaryDirectory() as scratch:
-        plates = synthetic.write_set(
-            Path(scratch), size=SOURCE, n_train=N_IMAGES, n_good=0, n_defect=0
-        )
+        plates = synthetic.write_set(Path(scratch), size=SOURCE, n_train=N_IMAGES, n_good=0,
+                                     n_defect=0)
         return race(_contestants(plates / "train", config), seconds, rounds)
 
 

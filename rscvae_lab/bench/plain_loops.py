@@ -53,18 +53,11 @@ def from_memory(images: Tensor, config: Config) -> Iterator[Tensor]:
 def image_folder(root: Path, config: Config) -> Dataset:
     """torchvision's ImageFolder with its transforms, as one would load and augment MVTec AD."""
     transforms = torchvision.transforms
-    return torchvision.datasets.ImageFolder(
-        str(root),
-        transforms.Compose(
-            [
-                transforms.Resize(config.image_size),
-                transforms.RandomHorizontalFlip(),
-                transforms.RandomVerticalFlip(),
-                transforms.RandomRotation(DEGREES, transforms.InterpolationMode.BILINEAR),
-                transforms.ToTensor(),
-            ]
-        ),
-    )
+    return torchvision.datasets.ImageFolder(str(root), transforms.Compose([
+        transforms.Resize(config.image_size), transforms.RandomHorizontalFlip(),
+        transforms.RandomVerticalFlip(),
+        transforms.RandomRotation(DEGREES, transforms.InterpolationMode.BILINEAR),
+        transforms.ToTensor()]))
 
 
 def training(batches: Iterator[Tensor], config: Config) -> Callable[[], float]:

@@ -74,18 +74,13 @@ def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     if config.device == "cpu":
         config = replace(config, precision="float32")
     prepare(config)
-    rounds = pd.concat(
-        [race(contestants(config), seconds, ROUNDS), industrial.measured(config, seconds, ROUNDS)],
-        axis=1,
-    )
+    rounds = pd.concat([race(contestants(config), seconds, ROUNDS),
+                        industrial.measured(config, seconds, ROUNDS)], axis=1)
     flops, peak, redraw_ms = flops_per_image(config), gemm_peak(config), redraws(config)
     report = {
-        "machine": _machine(config),
-        "commit": commit(),
-        "precision": config.precision,
+        "machine": _machine(config), "commit": commit(), "precision": config.precision,
         "images_per_second": {name: round(speed, 1) for name, speed in rounds.median().items()},
-        "mflop_per_image": round(flops / 1e6, 1),
-        "gemm_peak_gflops": round(peak / 1e9, 1),
+        "mflop_per_image": round(flops / 1e6, 1), "gemm_peak_gflops": round(peak / 1e9, 1),
         "redraw_ms": redraw_ms,
         "ratios": ratios(rounds, flops, peak) | {"redraw_ms": max(redraw_ms.values())},
     }
@@ -188,10 +183,8 @@ def _redraw_ms(panel: widgets.Panel, name: str, values: Iterable[float]) -> floa
 def ratios(rounds: pd.DataFrame, flops: float, peak: float) -> dict[str, float | None]:
     """The medians of `RATIOS` over the rounds, None where one of the two did not run; and
     `gemm_share`, our fastest training in the main precision as a share of `peak` FLOP/s."""
-    medians = {
-        name: round(float((rounds[a] / rounds[b]).median()), 2) if {a, b} <= {*rounds} else None
-        for name, (a, b) in RATIOS.items()
-    }
+    medians = {name: round(float((rounds[a] / rounds[b]).median()), 2) if {a, b} <= {*rounds}
+               else None for name, (a, b) in RATIOS.items()}
     ours = [name for name in rounds if name == "ours" or name.startswith("stack")]
     share = rounds[ours].median().max() * flops / peak
     return medians | {"gemm_share": round(float(share), 3)}
@@ -200,38 +193,24 @@ def ratios(rounds: pd.DataFrame, flops: float, peak: float) -> dict[str, float |
 def table(report: dict[str, Any]) -> str:
     """The report as text: a figure, its name and its meaning on each line."""
     machine = report["machine"]
-    lines = [
-        f"{machine['cpu']}, {machine['accelerator'] or 'no GPU'}; {report['precision']} and "
-        f"{machine['threads']} threads unless a line says otherwise",
-        f"{report['mflop_per_image']} MFLOP per image; one large matrix product reaches "
-        f"{report['gemm_peak_gflops']} GFLOP/s",
-    ]
-    for title, key in (
-        ("images per second, medians over rounds", "images_per_second"),
-        ("milliseconds, medians over changes", "redraw_ms"),
-        ("ratios within a round, medians over rounds", "ratios"),
-    ):
+    lines = [f"{machine['cpu']}, {machine['accelerator'] or 'no GPU'}; {report['precision']} and "
+             f"{machine['threads']} threads unless a line says otherwise",
+             f"{report['mflop_per_image']} MFLOP per image; one large matrix product reaches "
+             f"{report['gemm_peak_gflops']} GFLOP/s"]
+    for title, key in (("images per second, medians over rounds", "images_per_second"),
+                       ("milliseconds, medians over changes", "redraw_ms"),
+                       ("ratios within a round, medians over rounds", "ratios")):
         lines += ["", title]
-        lines += [
-            f"{value:>10,}  {name:28}  {MEANINGS.get(name, f'to redraw the widget {name}')}"
-            for name, value in report[key].items()
-            if value is not None
-        ]
+        lines += [f"{value:>10,}  {name:28}  {MEANINGS.get(name, f'to redraw the widget {name}')}"
+                  for name, value in report[key].items() if value is not None]
     return "\n".join(lines)
 
 
 def _machine(config: Config) -> dict[str, Any]:
     accelerator = torch.cuda.get_device_name() if config.device == "cuda" else None
-    return {
-        "host": platform.node(),
-        "cpu": _cpu_name(),
-        "cores": joblib.cpu_count(),
-        "threads": config.threads,
-        "accelerator": accelerator,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
+    return {"host": platform.node(), "cpu": _cpu_name(), "cores": joblib.cpu_count(),
+            "threads": config.threads, "accelerator": accelerator, "system": platform.system(),
+            "python": platform.python_version(), "torch": torch.__version__}
 
 
 def _cpu_name() -> str:

@@ -28,14 +28,12 @@ def race(contestants: Mapping[str, Contestant], seconds: float, rounds: int) -> 
         run(0.0)  # warm-up
     names, draw = list(contestants), random.Random(0)
     orders = [draw.sample(names, len(names)) for _ in range(rounds)]
-    return pd.DataFrame(
-        [{name: contestants[name](seconds) for name in order} for order in orders]
-    )[names]
+    return pd.DataFrame([{name: contestants[name](seconds) for name in order}
+                         for order in orders])[names]
 
 
 def timed(step: Callable[[], Any], images: int, config: Config) -> Contestant:
     """Repeats a step over so many images, at least once, with the config's number of threads."""
-
     def run(seconds: float) -> float:
         torch.set_num_threads(config.threads)
         start, n = time.perf_counter(), 0
@@ -55,6 +53,5 @@ def training_speed(config: Config, images: Tensor) -> Contestant:
     split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
     configs = [replace(config, seed=seed) for seed in range(n)]
     training = Training(configs, [Path("unused")] * n, [split] * n)
-    return timed(
-        lambda: train_epoch(training.step_on, training.batches.epoch(1)), len(images) * n, config
-    )
+    return timed(lambda: train_epoch(training.step_on, training.batches.epoch(1)),
+                 len(images) * n, config)

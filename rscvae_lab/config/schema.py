@@ -23,26 +23,15 @@ PAPER_RATE, PAPER_HALF_PERIOD = 1e-2, 50  # Sec. 4.1; T_max
 LESSON_RATES = (1e-3, 3e-4)  # in proportion to the batch size (Goyal et al. 2017)
 PAPER_EPOCHS = (500, 200)  # Sec. 4.1; of MVTec AD the paper says nothing
 _USUAL: dict[str, tuple[Any, Any]] = {  # the values of None (Sec. 4.1)
-    "network": ("plain", "resnet18"),
-    "image_size": (32, 256),
-    "latent": (64, 128),
-    "batch_size": (32, 8),
-    "p": (0.01, 0.05),
-    "augment": (False, True),
-    "threads": (1, 2),
+    "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128),
+    "batch_size": (32, 8), "p": (0.01, 0.05), "augment": (False, True), "threads": (1, 2),
 }
 _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture is a former name
-    "mode": {"recode_vae": "vae"},
-    "recode_gradient": {"fixed_picture": "fixed_image"},
+    "mode": {"recode_vae": "vae"}, "recode_gradient": {"fixed_picture": "fixed_image"},
     "widths": WIDTHS,
 }
-ADDED_LATER = {
-    "network": "plain",
-    "channels": 1,
-    "root": "",
-    "augment": False,
-    "per_defect": 1,
-}  # fields that older runs lack, with the value they had then
+ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False,
+               "per_defect": 1}  # fields that older runs lack, with the value they had then
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -153,9 +142,8 @@ class Config:
     def _check_field(self, name: str) -> None:
         value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
         if value not in allowed.get("choices", (value,)):
-            raise InputError(
-                f"unknown {name} {value!r}: expected one of {', '.join(allowed['choices'])}"
-            )
+            raise InputError(f"unknown {name} {value!r}: expected one of "
+                             f"{', '.join(allowed['choices'])}")
         low, high = allowed.get("range", (value, value))
         if not low <= value <= high:
             raise InputError(f"{name} must lie between {low:g} and {high:g}, found {value!r}")
@@ -168,33 +156,23 @@ class Config:
         if size < 32 or size % step:
             raise InputError(f"image_size must be a multiple of {step} from 32 up, found {size}")
         if size == step and self.network == "resnet18" and self.batch_size == 1:
-            raise InputError(
-                "batch normalisation of one number needs a batch_size of at least 2, "
-                "found 1: a ResNet reduces 32 x 32 pixels to 1 x 1"
-            )
+            raise InputError("batch normalisation of one number needs a batch_size of at least 2, "
+                             "found 1: a ResNet reduces 32 x 32 pixels to 1 x 1")
         if self.channels not in ((1, 3) if industrial else (1,)):
-            raise InputError(
-                "channels must be 1, or 3 for colour images, "
-                f"found {self.channels} of {self.dataset}"
-            )
+            raise InputError("channels must be 1, or 3 for colour images, "
+                             f"found {self.channels} of {self.dataset}")
         if self.dataset == FOLDER and not self.root:
-            raise InputError(
-                "data set folder expects a root, the folder of its categories, found none"
-            )
+            raise InputError("data set folder expects a root, the folder of its categories, "
+                             "found none")
         if self.root and self.dataset != FOLDER:
-            raise InputError(
-                "a root goes with data set folder and no other, "
-                f"found {self.root!r} of {self.dataset}"
-            )
+            raise InputError("a root goes with data set folder and no other, "
+                             f"found {self.root!r} of {self.dataset}")
         if industrial and self.anomaly_draw != "stratified":
-            raise InputError(
-                f"anomaly_draw must be stratified on {self.dataset}, by type of "
-                f"defect, found {self.anomaly_draw}"
-            )
+            raise InputError(f"anomaly_draw must be stratified on {self.dataset}, by type of "
+                             f"defect, found {self.anomaly_draw}")
         if len(self.widths) != 4 or min(self.widths) < 1:
-            raise InputError(
-                f"widths must be four positive integers such as 16-32-64-128, found {self.widths}"
-            )
+            raise InputError("widths must be four positive integers such as 16-32-64-128, "
+                             f"found {self.widths}")
 
     @property
     def method(self) -> Method:
@@ -205,11 +183,8 @@ class Config:
     def config_hash(self) -> str:
         """The run's identity: twelve hexadecimal digits over all fields, without those added later
         that have their former value: older runs keep their identity."""
-        counted = {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ADDED_LATER or value != ADDED_LATER[name]
-        }
+        counted = {name: value for name, value in asdict(self).items()
+                   if name not in ADDED_LATER or value != ADDED_LATER[name]}
         return hashlib.sha256((json.dumps(counted, indent=2) + "\n").encode()).hexdigest()[:12]
 
     @property
@@ -225,10 +200,8 @@ class Config:
         """One line where the result is not the last epoch; empty elsewhere."""
         if self.result_epoch == self.epochs:
             return ""
-        return (
-            f"paper scale: the result is epoch {self.result_epoch} of {self.epochs}, where "
-            f"the rate is lowest; epoch {self.epochs} is recorded as auroc_final"
-        )
+        return (f"paper scale: the result is epoch {self.result_epoch} of {self.epochs}, where "
+                f"the rate is lowest; epoch {self.epochs} is recorded as auroc_final")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -239,9 +212,8 @@ class Config:
         try:
             return cls(**json.loads(text))
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"expected a config.json written by rscvae, found something else ({error})"
-            ) from None
+            raise InputError("expected a config.json written by rscvae, found something else "
+                             f"({error})") from None
 
 
 def require_vae(config: Config) -> None:
@@ -284,9 +256,8 @@ def resolve_precision(precision: str, device: str) -> str:
     if precision == "auto":
         return "tf32" if device == "cuda" else "bfloat16" if _cpu_has_bfloat16() else "float32"
     if precision == "tf32" and device != "cuda":
-        raise InputError(
-            f"precision tf32 needs device cuda, found {device}: expected float32 or bfloat16"
-        )
+        raise InputError(f"precision tf32 needs device cuda, found {device}: expected float32 or "
+                         "bfloat16")
     return precision
 
 

@@ -11,19 +11,14 @@ from rscvae_lab.errors import InputError
 def command_of(config: Config) -> str:
     """The command that repeats this training; one of an ensemble alone, equal up to rounding."""
     names = ("dataset", "category", "epochs", "scale")
-    usual = Config(
-        **{name: getattr(config, name) for name in names}, mode=config.mode, root=config.root
-    )
+    usual = Config(**{name: getattr(config, name) for name in names}, mode=config.mode,
+                   root=config.root)
     names += ("mode", "seed", "device", "image_size") + ("root",) * bool(config.root)
-    options = [
-        f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}" for name in names
-    ]
-    options += [
-        f"--set {name}={_text(value)}"
-        for name, value in vars(config).items()
-        if name not in (*names, "root", "stack", "recipe")
-        and (value != getattr(usual, name) or name == "precision")
-    ]
+    options = [f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}"
+               for name in names]
+    options += [f"--set {name}={_text(value)}" for name, value in vars(config).items()
+                if name not in (*names, "root", "stack", "recipe")
+                and (value != getattr(usual, name) or name == "precision")]
     return " ".join(["rscvae train", *options])
 
 
@@ -49,6 +44,5 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         return kind(text)
     except (ValueError, KeyError):
         expected = {bool: "true or false", float: "a number", int: "an integer"}.get(
-            kind, "four integers such as 16-32-64-128"
-        )
+            kind, "four integers such as 16-32-64-128")
         raise InputError(f"{name} expects {expected}, found {text!r}") from None

@@ -27,15 +27,12 @@ def load_split(config: Config) -> OneClassSplit:
 
 def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor, Tensor]]:
     """The first training and test images of each class, at most so many, uint8 (N, C, S, S)."""
-
     def of_class(part: LabelledImages, label: int) -> Tensor:
         return resize(part.images[part.labels == label][:most], config.image_size)
 
     train, test = load_parts(config.dataset)
-    return {
-        name: (of_class(train, i), of_class(test, i))
-        for i, name in enumerate(CATEGORIES[config.dataset])
-    }
+    return {name: (of_class(train, i), of_class(test, i))
+            for i, name in enumerate(CATEGORIES[config.dataset])}
 
 
 def verify(dataset: str) -> str:

@@ -52,10 +52,8 @@ def augmented(x: Tensor, augmentation: Tensor) -> Tensor:
     angle = degrees * (math.pi / 180)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     sign_x, sign_y = 1 - 2 * across, 1 - 2 * down
-    rows = [
-        torch.stack([cos * sign_x, -sin * sign_y, zero], 1),
-        torch.stack([sin * sign_x, cos * sign_y, zero], 1),
-    ]
+    rows = [torch.stack([cos * sign_x, -sin * sign_y, zero], 1),
+            torch.stack([sin * sign_x, cos * sign_y, zero], 1)]
     grid = affine_grid(torch.stack(rows, 1), list(flat.shape), align_corners=False)
     moved = grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return (moved * ~_squares(top, left, side, size)).view(x.shape)

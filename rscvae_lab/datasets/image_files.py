@@ -29,18 +29,15 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         else:
             raise InputError(f"expected an image or a folder of images, found nothing at {path}")
     if not files:
-        raise InputError(
-            f"expected images ({', '.join(sorted(SUFFIXES))}), found none in "
-            f"{', '.join(map(str, paths))}"
-        )
+        raise InputError(f"expected images ({', '.join(sorted(SUFFIXES))}), found none in "
+                         f"{', '.join(map(str, paths))}")
     return files
 
 
 def images_in(folder: Path) -> list[Path]:
     """The image files directly in a folder, sorted."""
-    return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
+    return sorted(file for file in folder.iterdir()
+                  if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
 def read_images(paths: Iterable[Path], size: int, channels: int = 1) -> Tensor:
@@ -60,21 +57,14 @@ def read_image(path: Path, size: int, channels: int = 1) -> Tensor:
             if image.mode not in _EIGHT_BIT_MODES:
                 raise InputError(f"expected 8-bit pixels in {path}, found mode {image.mode}")
             if image.has_transparency_data:
-                raise InputError(
-                    f"expected an opaque image in {path}, found transparency: flatten it first"
-                )
+                raise InputError(f"expected an opaque image in {path}, found transparency: "
+                                 "flatten it first")
             upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
     except InputError:
         raise
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise InputError(
-            f"expected an image in {path}, found something else or a damaged file ({error})"
-        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError,
+            Image.DecompressionBombError) as error:
+        raise InputError(f"expected an image in {path}, found something else or a damaged file "
+                         f"({error})") from None
     pixels = torch.from_numpy(np.array(upright)).view(upright.height, upright.width, channels)
     return resize(pixels.permute(2, 0, 1)[None], size)[0]

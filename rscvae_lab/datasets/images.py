@@ -30,10 +30,8 @@ def as_network_input(images: Tensor, channels: int, size: int) -> Tensor:
         InputError: another shape, NaN or infinite pixels, or floats outside [0, 1].
     """
     if images.dim() != 4 or images.shape[1:] != (channels, size, size):
-        raise InputError(
-            f"expected images of shape (N, {channels}, {size}, {size}), "
-            f"found {tuple(images.shape)}"
-        )
+        raise InputError(f"expected images of shape (N, {channels}, {size}, {size}), "
+                         f"found {tuple(images.shape)}")
     if images.dtype == torch.uint8:
         return to_unit(images)
     if not images.is_floating_point():
@@ -42,7 +40,6 @@ def as_network_input(images: Tensor, channels: int, size: int) -> Tensor:
     if broken:
         raise InputError(f"expected finite pixels, found {broken} NaN or infinite")
     if len(images) and (images.min() < 0 or images.max() > 1):
-        raise InputError(
-            f"expected pixels in [0, 1], found {images.min():.3g} to {images.max():.3g}"
-        )
+        raise InputError("expected pixels in [0, 1], "
+                         f"found {images.min():.3g} to {images.max():.3g}")
     return images.float()

@@ -30,17 +30,15 @@ def category_folder(config: Config) -> Path:
 def verify_industrial(dataset: str) -> str:
     """One line for each category present. Raises InputError for none, or for a damaged file."""
     if dataset == FOLDER:
-        raise InputError(
-            "a folder is verified when it is trained on: rscvae train --dataset folder --root PATH"
-        )
+        raise InputError("a folder is verified when it is trained on: "
+                         "rscvae train --dataset folder --root PATH")
     if dataset == "synthetic":
         return "synthetic: plates with three kinds of defect, drawn on first use"
     root = data_root() / dataset
     present = [name for name in CATEGORIES[dataset] if (root / name).is_dir()]
     if not present:
-        raise InputError(
-            f"expected categories of MVTec AD in {root}, found none: get them at {mvtec_ad.SOURCE}"
-        )
+        raise InputError(f"expected categories of MVTec AD in {root}, found none: "
+                         f"get them at {mvtec_ad.SOURCE}")
     return "\n".join(f"{dataset}: {mvtec_ad.verify(root / name)}" for name in present)
 
 
@@ -63,30 +61,21 @@ def split_of(parts: Parts, config: Config) -> OneClassSplit:
     """
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
-        raise InputError(
-            f"expected at least 2 normal images of {config.category} to train on, found {n}"
-        )
+        raise InputError(f"expected at least 2 normal images of {config.category} to train on, "
+                         f"found {n}")
     if mode_e and config.per_defect and not set(parts.kinds) - {GOOD}:
-        raise InputError(
-            f"mode e trains on defective images of {config.category}, found none: "
-            "expected another mode"
-        )
+        raise InputError(f"mode e trains on defective images of {config.category}, found none: "
+                         "expected another mode")
     heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
     order = kinds_of(parts.kinds)
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)
     none = parts.train[:0]
     return OneClassSplit(
-        train=parts.train[rest],
-        anomalies=parts.test[anomalies] if mode_e else none,
-        heldout=parts.train[heldout],
-        validation=none,
-        pool=none,
-        test=parts.test[tested],
+        train=parts.train[rest], anomalies=parts.test[anomalies] if mode_e else none,
+        heldout=parts.train[heldout], validation=none, pool=none, test=parts.test[tested],
         test_labels=torch.where(classes[tested] == 0, NORMAL, NOVEL),
-        test_classes=classes[tested],
-        test_index=tested,
-    )
+        test_classes=classes[tested], test_index=tested)
 
 
 def kinds_of(kinds: Sequence[str]) -> list[str]:

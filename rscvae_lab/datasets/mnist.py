@@ -15,24 +15,14 @@ FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # torchvision's n
 TRAIN, TEST = 60_000, 10_000
 
 _SIZES = {  # bytes: a header of 16 or 8, then a byte per pixel or label
-    "train-images-idx3-ubyte": 16 + TRAIN * 28 * 28,
-    "train-labels-idx1-ubyte": 8 + TRAIN,
-    "t10k-images-idx3-ubyte": 16 + TEST * 28 * 28,
-    "t10k-labels-idx1-ubyte": 8 + TEST,
+    "train-images-idx3-ubyte": 16 + TRAIN * 28 * 28, "train-labels-idx1-ubyte": 8 + TRAIN,
+    "t10k-images-idx3-ubyte": 16 + TEST * 28 * 28, "t10k-labels-idx1-ubyte": 8 + TEST,
 }
 _MD5 = {
-    "mnist": (
-        "6bbc9ace898e44ae57da46a324031adb",
-        "a25bea736e30d166cdddb491f175f624",
-        "2646ac647ad5339dbf082846283269ea",
-        "27ae3e4e09519cfbb04c329615203637",
-    ),
-    "fashion_mnist": (
-        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-        "9018921c3c673c538a1fc5bad174d6f9",
-        "8181f5470baa50b63fa0f6fddb340f0a",
-        "15d484375f8d13e6eb1aabb0c3f46965",
-    ),
+    "mnist": ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
+              "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"),
+    "fashion_mnist": ("f4a8712d7a061bf5bd6d2ca38dc4d50a", "9018921c3c673c538a1fc5bad174d6f9",
+                      "8181f5470baa50b63fa0f6fddb340f0a", "15d484375f8d13e6eb1aabb0c3f46965"),
 }
 
 
@@ -48,15 +38,11 @@ def check_files(dataset: str) -> None:
     for name, size in _SIZES.items():
         path = raw_folder(dataset) / name
         if not path.is_file():
-            raise InputError(
-                f"expected {path}, found no such file: `rscvae data fetch {dataset}` "
-                "downloads it, RSCVAE_DATA names another data folder"
-            )
+            raise InputError(f"expected {path}, found no such file: `rscvae data fetch {dataset}` "
+                             "downloads it, RSCVAE_DATA names another data folder")
         if path.stat().st_size != size:
-            raise InputError(
-                f"expected {size:,} bytes in {path}, found {path.stat().st_size:,}: "
-                f"delete it and run `rscvae data fetch {dataset}`"
-            )
+            raise InputError(f"expected {size:,} bytes in {path}, found {path.stat().st_size:,}: "
+                             f"delete it and run `rscvae data fetch {dataset}`")
 
 
 def verify(dataset: str) -> str:
@@ -67,10 +53,8 @@ def verify(dataset: str) -> str:
         md5 = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
         if md5 != expected:
             raise InputError(f"expected MD5 {expected} for {folder / name}, found {md5}")
-    return (
-        f"{dataset}: {TRAIN:,} training and {TEST:,} test images in {folder}, "
-        "checksums as published"
-    )
+    return (f"{dataset}: {TRAIN:,} training and {TEST:,} test images in {folder}, "
+            "checksums as published")
 
 
 def fetch(dataset: str) -> str:
@@ -79,10 +63,8 @@ def fetch(dataset: str) -> str:
         _torchvision_set(dataset, train=True, download=True)
     except (urllib.error.URLError, RuntimeError, gzip.BadGzipFile, EOFError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(
-            f"{dataset} could not be downloaded ({reason}): connect to the internet, "
-            f"or put the four IDX files into {raw_folder(dataset)}"
-        ) from None
+        raise InputError(f"{dataset} could not be downloaded ({reason}): connect to the internet, "
+                         f"or put the four IDX files into {raw_folder(dataset)}") from None
     return verify(dataset)
 
 
@@ -94,14 +76,12 @@ def _read(dataset: str, train: bool) -> LabelledImages:
     try:
         part = _torchvision_set(dataset, train, download=False)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        raise InputError(
-            f"expected IDX files in {raw_folder(dataset)}, found something else ({error})"
-        ) from None
+        raise InputError(f"expected IDX files in {raw_folder(dataset)}, found something else "
+                         f"({error})") from None
     labels = part.targets.long()
     if part.data.dtype != torch.uint8 or labels.min() < 0 or labels.max() > 9:
-        raise InputError(
-            f"expected byte images with labels 0-9 in {raw_folder(dataset)}, found other content"
-        )
+        raise InputError(f"expected byte images with labels 0-9 in {raw_folder(dataset)}, "
+                         "found other content")
     return LabelledImages(part.data.unsqueeze(1), labels)
 
 

@@ -50,16 +50,11 @@ def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
         InputError: no normal images, a damaged file, or masks that do not match the images.
     """
     files = _list_files(folder)
-    train, test = (
-        _cached(paths, size, channels, folder.name) for paths in (files.train, files.test)
-    )
-    return Parts(
-        train,
-        test,
-        tuple(path.parent.name for path in files.test),
-        tuple(str(path.relative_to(folder)) for path in files.test),
-        _masks(files.masks, size) if masks and any(files.masks) else None,
-    )
+    train, test = (_cached(paths, size, channels, folder.name)
+                   for paths in (files.train, files.test))
+    return Parts(train, test, tuple(path.parent.name for path in files.test),
+                 tuple(str(path.relative_to(folder)) for path in files.test),
+                 _masks(files.masks, size) if masks and any(files.masks) else None)
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
@@ -68,9 +63,8 @@ def category_folder(root: str | Path | None, category: str) -> Path:
     folder = Path(root).expanduser() / category
     if not folder.is_dir():
         present = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise InputError(
-            f"expected a folder {folder}, found {', '.join(present) or 'nothing'} there{source}"
-        )
+        raise InputError(f"expected a folder {folder}, found {', '.join(present) or 'nothing'} "
+                         f"there{source}")
     return folder
 
 
@@ -90,10 +84,8 @@ def _list_files(folder: Path) -> _Files:
     kinds = sorted(path for path in (folder / "test").glob("*") if path.is_dir())
     test = [path for kind in kinds for path in images_in(kind)]
     truth = folder / "ground_truth"
-    masks = [
-        _mask_of(path, truth) if truth.is_dir() and path.parent.name != GOOD else None
-        for path in test
-    ]
+    masks = [_mask_of(path, truth) if truth.is_dir() and path.parent.name != GOOD else None
+             for path in test]
     orphans = set(truth.glob("*/*_mask.png")) - set(masks)
     if orphans:
         raise InputError(f"expected an image for every mask, found none for {min(orphans)}")

@@ -52,9 +52,8 @@ class OneClassSplit:
         }
 
 
-def one_class_split(
-    train: LabelledImages, test: LabelledImages, normal: int, config: Config
-) -> OneClassSplit:
+def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, config: Config
+                    ) -> OneClassSplit:
     """Splits a labelled data set around its class `normal`. Raises InputError for a class with
     fewer than two training images."""
     of_class = torch.nonzero(train.labels == normal).flatten()
@@ -73,16 +72,11 @@ def one_class_split(
         return resize(train.images[index], config.image_size)
 
     return OneClassSplit(
-        train=training(of_class[rest]),
-        anomalies=training(anomalies),
-        heldout=training(of_class[heldout]),
-        validation=training(validation),
-        pool=training(pool),
+        train=training(of_class[rest]), anomalies=training(anomalies),
+        heldout=training(of_class[heldout]), validation=training(validation), pool=training(pool),
         test=resize(test.images[tested], config.image_size),
         test_labels=torch.where(test.labels[tested] == normal, NORMAL, NOVEL),
-        test_classes=test.labels[tested],
-        test_index=tested,
-    )
+        test_classes=test.labels[tested], test_index=tested)
 
 
 def anomalies_per_class(n_base: int, n_classes: int, p: float) -> int:
@@ -116,9 +110,8 @@ def _anomaly_index(labels: Tensor, others: Tensor, normal: int, config: Config) 
 
     if config.anomaly_draw != "stratified":
         return sample(others, k * len(classes), stream=101)
-    return torch.cat(
-        [sample(others[labels[others] == label], k, stream=2 + label) for label in classes]
-    )
+    return torch.cat([sample(others[labels[others] == label], k, stream=2 + label)
+                      for label in classes])
 
 
 def _test_index(labels: Tensor, normal: int, config: Config) -> Tensor:

@@ -19,15 +19,8 @@ from rscvae_lab.storage.files import make_folder, runs_root
 DEFECTS = ("scratch", "spot", "corner")
 
 
-def write_set(
-    root: Path,
-    *,
-    size: int = 64,
-    n_train: int = 200,
-    n_good: int = 40,
-    n_defect: int = 20,
-    seed: int = 0,
-) -> Path:
+def write_set(root: Path, *, size: int = 64, n_train: int = 200, n_good: int = 40,
+              n_defect: int = 20, seed: int = 0) -> Path:
     """Writes ROOT/plate with train/good, test and ground_truth: colour PNGs of size x size pixels,
     `n_defect` of each of `DEFECTS`. Equal arguments give equal images.
 
@@ -58,9 +51,8 @@ def cached_set(size: int) -> Path:
     return folder / "plate"
 
 
-def draw_part(
-    kind: str, size: int, generator: np.random.Generator
-) -> tuple[Image.Image, Image.Image]:
+def draw_part(kind: str, size: int, generator: np.random.Generator
+              ) -> tuple[Image.Image, Image.Image]:
     """An image (RGB) and the mask of its defect (L, 0 or 255, empty for good parts)."""
     ground = Image.fromarray(_noise(size, 25, 6, generator))
     plate = Image.fromarray(_brushed(size, generator.uniform(135, 165), generator))
@@ -93,9 +85,8 @@ def _brushed(size: int, mean: float, generator: np.random.Generator) -> np.ndarr
     return np.clip(mean + streaks, 0, 255).astype(np.uint8)
 
 
-def _draw_defect(
-    mask: ImageDraw.ImageDraw, kind: str, size: int, generator: np.random.Generator
-) -> None:
+def _draw_defect(mask: ImageDraw.ImageDraw, kind: str, size: int, generator: np.random.Generator
+                 ) -> None:
     x, y = generator.uniform(0.3, 0.7, 2) * size
     if kind == "spot":
         radius = size * generator.uniform(0.09, 0.14)

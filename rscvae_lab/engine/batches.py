@@ -33,9 +33,8 @@ class Batches:
         ensemble: whether batches have the dimension M, also for M = 1.
     """
 
-    def __init__(
-        self, configs: Sequence[Config], splits: Sequence[OneClassSplit], ensemble: bool = False
-    ):
+    def __init__(self, configs: Sequence[Config], splits: Sequence[OneClassSplit],
+                 ensemble: bool = False):
         self.configs, self.splits, self.ensemble = configs, splits, ensemble
         self.sizes = [len(split.train) + len(split.anomalies) for split in splits]
         self.steps = [steps_per_epoch(n, configs[0].batch_size) for n in self.sizes]

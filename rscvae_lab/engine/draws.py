@@ -36,9 +36,8 @@ def learning_rate(config: Config, passed: float) -> float:
     literally (Sec. 4.1) and moved once an epoch, so that the rate is back at its peak every 100
     epochs, and a run of 500 ends there.
     """
-    half_period, passed = (
-        (PAPER_HALF_PERIOD, int(passed)) if config.scale == "paper" else (config.epochs, passed)
-    )
+    half_period, passed = (PAPER_HALF_PERIOD, int(passed)) if config.scale == "paper" else (
+        config.epochs, passed)
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * passed / half_period))
 
 
@@ -73,9 +72,8 @@ def draw_epoch(config: Config, epoch: int, n_images: int) -> Draws:
     if config.method.anomalies == "shifted" and config.dataset not in IMAGE_FOLDERS:
         shifts = draw_shifts(steps * size, config.p, generator, config.shifts).view(steps, size, 3)
     augmentation = draw_augmentation(config, steps * size, generator).view(steps, size, -1)
-    rates = torch.tensor(
-        [learning_rate(config, epoch - 1 + i / steps) for i in range(steps)], dtype=torch.float64
-    )
+    rates = torch.tensor([learning_rate(config, epoch - 1 + i / steps) for i in range(steps)],
+                         dtype=torch.float64)
     active = torch.ones(steps, dtype=torch.bool, device=device)
     return Draws(order, noise, shifts, augmentation, rates, active)
 
@@ -85,8 +83,6 @@ def side_by_side(draws: Sequence[Draws], n_images: Sequence[int]) -> Draws:
     with inactive steps, and positions count the models' images in a row."""
     steps, first = max(len(drawn.order) for drawn in draws), [0, *np.cumsum(n_images)[:-1]]
     offset = [drawn._replace(order=drawn.order + int(start)) for drawn, start in zip(draws, first)]
-    filled = [
-        [torch.cat([part, part.new_zeros(steps - len(part), *part.shape[1:])]) for part in drawn]
-        for drawn in offset
-    ]
+    filled = [[torch.cat([part, part.new_zeros(steps - len(part), *part.shape[1:])])
+               for part in drawn] for drawn in offset]
     return Draws(*(torch.stack(parts, 1) for parts in zip(*filled)))

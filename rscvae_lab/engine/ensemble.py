@@ -39,7 +39,6 @@ class Ensemble:
 
     def __call__(self, x: Tensor, noise: Tensor, recode: bool = True) -> Coding:
         """`VAE.forward` of every model on its own images (M, B, C, S, S) and noise (M, B, D)."""
-
         def coded(weights: dict, buffers: dict, x: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
             coding = functional_call(self.template, (weights, buffers), (x, noise, recode))
             return tuple(part for part in coding if part is not None)
@@ -65,19 +64,13 @@ class Ensemble:
 class EnsembleAdam(torch.optim.Optimizer):
     """Adam (Kingma and Ba 2015, Alg. 1) with a rate and a count of steps for each model (M,)."""
 
-    def __init__(
-        self,
-        parameters: Sequence[Tensor],
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ):
+    def __init__(self, parameters: Sequence[Tensor], betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8):
         super().__init__(parameters, {"lr": 0.0, "betas": betas, "eps": eps})
         for parameter in parameters:
             self.state[parameter] = {
                 "step": torch.zeros(len(parameter), dtype=torch.float64, device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+                "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
 
     @torch.no_grad()
     def step(self) -> None:
@@ -89,18 +82,15 @@ class EnsembleAdam(torch.optim.Optimizer):
             step += 1
             mean.lerp_(weight.grad, 1 - beta)
             square.lerp_(weight.grad.square(), 1 - beta_sq)
-            scale, correction = (
-                of_each.to(weight.dtype).view(-1, *[1] * (weight.dim() - 1))
-                for of_each in (group["lr"] / (1 - beta**step), 1 - beta_sq**step)
-            )
+            scale, correction = (of_each.to(weight.dtype).view(-1, *[1] * (weight.dim() - 1))
+                                 for of_each in (group["lr"] / (1 - beta**step),
+                                                 1 - beta_sq**step))
             weight.sub_(scale * mean / ((square / correction).sqrt() + eps))
 
 
-def masked(
-    step: Callable[[Batch], Tensor], state: Callable[[], list[Tensor]]
-) -> Callable[[Batch], Tensor]:
+def masked(step: Callable[[Batch], Tensor], state: Callable[[], list[Tensor]]
+           ) -> Callable[[Batch], Tensor]:
     """A step after which models that are not `active` are as before it."""
-
     def masked_step(batch: Batch) -> Tensor:
         before = [tensor.detach().clone() for tensor in state()]
         measured = step(batch)

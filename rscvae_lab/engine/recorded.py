@@ -27,12 +27,8 @@ def recorded(step: Step, first: Batch, state: Callable[[], list[Tensor]]) -> Ste
     try:
         graph, measured = _record(step, static)
     except RuntimeError as error:
-        warnings.warn(
-            f"the training step could not be recorded as a CUDA graph and runs without: "
-            f"{' '.join(str(error).split())}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warnings.warn(f"the training step could not be recorded as a CUDA graph and runs without: "
+                      f"{' '.join(str(error).split())}", RuntimeWarning, stacklevel=2)
         graph = None
     with torch.no_grad():
         for tensor, old in zip(state(), before):

@@ -14,13 +14,8 @@ def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
     image = np.asarray(image)
     if image.ndim == 3:
         image = np.moveaxis(image, 0, 2)
-    axis.imshow(
-        image,
-        cmap="gray",
-        vmin=0,
-        vmax=255 if image.dtype == np.uint8 else 1,
-        interpolation="nearest",
-    )
+    axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1,
+                interpolation="nearest")
     axis.set_title(title, fontsize=9.5)
     hide_frame(axis)
 
@@ -35,9 +30,8 @@ def name_row(axis: Axes, name: str) -> None:
     axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9.5)
 
 
-def image_rows(
-    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str = ""
-) -> Figure:
+def image_rows(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (),
+               title: str = "") -> Figure:
     """Named rows of images as in `show_image`; the columns may be named too."""
     n = max(map(len, rows.values()))
     size = (1.6 + 0.85 * n, 0.1 + 0.95 * len(rows) + 0.5 * bool(title or columns))
@@ -67,9 +61,8 @@ def image_table(rows: Mapping[str, Sequence[np.ndarray]], verdicts: Sequence[str
     return figure
 
 
-def image_columns(
-    rows: Mapping[str, np.ndarray], labels: Sequence[int], title: str = ""
-) -> Figure:
+def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: str = ""
+                  ) -> Figure:
     """Named rows of images (n, S, S) in [0, 1], with the label of each column above it.
 
     `labels` may be empty. Cells are whole pixels wide, which keeps images sharp, and images have
@@ -82,29 +75,15 @@ def image_columns(
     figure = canvas(width, height)
     for i, (name, images) in enumerate(rows.items()):
         bottom = cell * (len(rows) - 1 - i) / height
-        figure.text(
-            (name_width - 0.1) / width,
-            bottom + 0.5 * cell / height,
-            name,
-            ha="right",
-            va="center",
-            fontsize=9,
-        )
+        figure.text((name_width - 0.1) / width, bottom + 0.5 * cell / height, name, ha="right",
+                    va="center", fontsize=9)
         for j, image in enumerate(images):
             left = (name_width + cell * j) / width
             axis = axes(figure, left, bottom, side / width, side / height)
             show_image(axis, np.clip(image, 0, 1).round(1))
     for j, label in enumerate(labels):
         _, name, colour = LABELS[label]
-        figure.text(
-            (name_width + cell * (j + 0.475)) / width,
-            1 - (head - 0.06) / height,
-            name,
-            ha="center",
-            va="bottom",
-            color=colour,
-            fontweight="bold",
-            fontsize=9,
-        )
+        figure.text((name_width + cell * (j + 0.475)) / width, 1 - (head - 0.06) / height, name,
+                    ha="center", va="bottom", color=colour, fontweight="bold", fontsize=9)
     figure.text(0.5, 1 - 0.04 / height, title, ha="center", va="top", fontsize=10)
     return figure

@@ -29,14 +29,8 @@ GROUP_NAMES = {"train": "training, normal", "normal": "test, normal", "novel": "
 GROUP_COLOURS = {"train": TRAIN_COLOUR, "normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR}
 
 
-def region_plane(
-    axis: Axes,
-    frame: pd.DataFrame,
-    least_information: float,
-    farthest: float,
-    top: tuple[float, float],
-    most: int = 400,
-) -> None:
+def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, farthest: float,
+                 top: tuple[float, float], most: int = 400) -> None:
     """The regions over distance (x) and information (y), with the first `most` test images of each
     label as points.
 
@@ -45,43 +39,28 @@ def region_plane(
     right, up = top
     axis.axhspan(0, least_information, color=REGION_COLOURS["unknown"], zorder=0)
     for region, sides in (("normal", [0, farthest]), ("anomalous", [farthest, right])):
-        axis.fill_between(
-            sides, least_information, up, color=REGION_COLOURS[region], linewidth=0, zorder=0
-        )
+        axis.fill_between(sides, least_information, up, color=REGION_COLOURS[region], linewidth=0,
+                          zorder=0)
     for label, name, colour in LABELS:
         rows = frame[frame.label == label].iloc[:most]
-        axis.plot(
-            rows.distance,
-            rows.l_enc1,
-            ".",
-            markersize=4,
-            alpha=0.7,
-            color=colour,
-            label=f"test, {name}",
-            zorder=3 - label,
-        )
+        axis.plot(rows.distance, rows.l_enc1, ".", markersize=4, alpha=0.7, color=colour,
+                  label=f"test, {name}", zorder=3 - label)
     text = {"fontsize": 8.5, "bbox": {"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1}}
     for x, name, align in ((0.01, "normal", "left"), (0.99, "anomalous", "right")):
         axis.text(x, 0.99, f"{name}\nregion", transform=axis.transAxes, ha=align, va="top", **text)
     axis.text(0.99 * right, 0.03 * up, "unknown region", ha="right", va="bottom", **text)
-    axis.set(
-        xlim=(0, right),
-        ylim=(0, up),
-        xlabel="distance to normal codes (no unit)",
-        ylabel="information $l_{enc1}$ (nats)",
-    )
+    axis.set(xlim=(0, right), ylim=(0, up), xlabel="distance to normal codes (no unit)",
+             ylabel="information $l_{enc1}$ (nats)")
 
 
-def planes(
-    panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float, float]]
-) -> Figure:
+def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float, float]]
+           ) -> Figure:
     """The regions of each method with its test images: frames as in `region_plane`, borders as
     (least information in nats, farthest distance)."""
     figure, (row,) = empty_figure(1, len(panels), (3.9 * len(panels) + 0.3, 4.1), sharey=True)
     up = 1.05 * max(frame.l_enc1.quantile(0.995) for frame in panels.values())
-    right = 1.05 * max(
-        max(frame.distance.quantile(0.995), borders[method][1]) for method, frame in panels.items()
-    )
+    right = 1.05 * max(max(frame.distance.quantile(0.995), borders[method][1])
+                       for method, frame in panels.items())
     for axis, (method, frame) in zip(row, panels.items()):
         region_plane(axis, frame, *borders[method], (right, up))
         axis.set_title(METHOD_NAMES[method])
@@ -99,16 +78,10 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
     figure, (row,) = empty_figure(1, len(panels), (4 * len(panels), 3.3), sharey=True)
     top = max(np.percentile(frame.l_enc1, 99) for frame in panels.values())
     for axis, (method, frame) in zip(row, panels.items(), strict=True):
-        label_histograms(
-            axis,
-            frame.l_enc1.to_numpy(),
-            frame.label.to_numpy(),
-            top,
-            "information $l_{enc1}$ (nats)",
-        )
-        axis.axvspan(
-            0, borders[method], color="black", alpha=0.08, label="unknown region", zorder=0
-        )
+        label_histograms(axis, frame.l_enc1.to_numpy(), frame.label.to_numpy(), top,
+                         "information $l_{enc1}$ (nats)")
+        axis.axvspan(0, borders[method], color="black", alpha=0.08, label="unknown region",
+                     zorder=0)
         axis.set_title(f"{METHOD_NAMES[method]}: unknown below {borders[method]:.1f} nats")
     row[0].set_ylabel("density")
     legend_below(figure, row[0])
@@ -122,31 +95,20 @@ def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     styles = {
         "training images, normal": {"facecolors": "none", "edgecolors": TRAIN_COLOUR, "s": 14},
         "test images, novel": {"color": NOVEL_COLOUR, "s": 9, "alpha": 0.7, "linewidths": 0},
-        "test images, normal": {"color": NORMAL_COLOUR, "s": 18, "linewidths": 0},
-    }
+        "test images, normal": {"color": NORMAL_COLOUR, "s": 18, "linewidths": 0}}
     for axis, (method, frame) in zip(row, panels.items(), strict=True):
         for group, (name, style) in zip(("train", "novel", "normal"), styles.items()):
             points = frame[frame.group == group]
             axis.scatter(points.x, points.y, label=name, **style)
-        axis.set(
-            xticks=[],
-            yticks=[],
-            title=METHOD_NAMES[method],
-            xlabel="t-SNE 1 (no unit)",
-            ylabel="t-SNE 2 (no unit)",
-        )
+        axis.set(xticks=[], yticks=[], title=METHOD_NAMES[method], xlabel="t-SNE 1 (no unit)",
+                 ylabel="t-SNE 2 (no unit)")
     legend_below(figure, row[0])
     return figure
 
 
-def deviation(
-    frames: Mapping[str, pd.DataFrame],
-    column: str,
-    colouring: str,
-    chosen: int,
-    images: Mapping[str, np.ndarray],
-    class_names: Sequence[str],
-) -> tuple[Figure, np.ndarray]:
+def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, chosen: int,
+              images: Mapping[str, np.ndarray], class_names: Sequence[str]
+              ) -> tuple[Figure, np.ndarray]:
     """Fig. 7 for the explorer: a map of codes for each method with a ring around the chosen image,
     and named `images` below.
 
@@ -166,13 +128,8 @@ def deviation(
         axis = axes(figure, 0.025 + 0.975 * i / n, 0.4, 0.94 / n, 0.56)
         _coloured_points(axis, frame, column, class_names, limits)
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
-        axis.set(
-            xticks=[],
-            yticks=[],
-            xlabel="t-SNE 1 (no unit)",
-            ylabel="" if i else "t-SNE 2 (no unit)",
-            title=f"{name}, by {colouring}",
-        )
+        axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)",
+                 ylabel="" if i else "t-SNE 2 (no unit)", title=f"{name}, by {colouring}")
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
     width = 0.98 / len(images)
@@ -181,42 +138,22 @@ def deviation(
     return figure, np.stack(places)
 
 
-def _coloured_points(
-    axis: Axes,
-    frame: pd.DataFrame,
-    column: str,
-    class_names: Sequence[str],
-    limits: tuple[float, float] | None,
-) -> None:
+def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: Sequence[str],
+                     limits: tuple[float, float] | None) -> None:
     """Numbers in viridis between `limits`, the same in all maps; names in one colour each."""
     style = {"s": 16, "linewidths": 0, "alpha": 0.85}
     if limits:
-        points = axis.scatter(
-            frame.x,
-            frame.y,
-            c=frame[column],
-            cmap="viridis",
-            vmin=limits[0],
-            vmax=limits[1],
-            **style,
-        )
-        axis.figure.colorbar(
-            points, cax=axis.inset_axes((0.2, -0.1, 0.6, 0.03)), orientation="horizontal"
-        )
+        points = axis.scatter(frame.x, frame.y, c=frame[column], cmap="viridis", vmin=limits[0],
+                              vmax=limits[1], **style)
+        axis.figure.colorbar(points, cax=axis.inset_axes((0.2, -0.1, 0.6, 0.03)),
+                             orientation="horizontal")
         return
     names = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES}.get(column, {})
     for value, colour in _colours(frame, column).items():
         points = frame[frame[column] == value]
         axis.scatter(points.x, points.y, color=colour, label=names.get(value, value), **style)
-    axis.legend(
-        fontsize=8,
-        ncols=5,
-        frameon=False,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.04),
-        columnspacing=1,
-        handletextpad=0.2,
-    )
+    axis.legend(fontsize=8, ncols=5, frameon=False, loc="upper center",
+                bbox_to_anchor=(0.5, -0.04), columnspacing=1, handletextpad=0.2)
 
 
 def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str | tuple]:
@@ -230,14 +167,8 @@ def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str | tuple]:
     return {own: NORMAL_COLOUR} | dict(zip(others, mpl.colormaps["tab10"].colors[1:]))
 
 
-def rotation(
-    track: pd.DataFrame,
-    at: int,
-    images: Mapping[str, np.ndarray],
-    test: pd.DataFrame,
-    borders: tuple[float, float],
-    threshold: float,
-) -> Figure:
+def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], test: pd.DataFrame,
+             borders: tuple[float, float], threshold: float) -> Figure:
     """A rotated image, its outputs, its point among the regions, and the measures by angle.
 
     Args:
@@ -255,40 +186,23 @@ def rotation(
     points = pd.concat([track, test])
     right = 1.05 * max(points.distance.quantile(0.995), borders[1])
     region_plane(plane, test, *borders, (right, 1.1 * points.l_enc1.quantile(0.999)))
-    plane.plot(
-        track.distance,
-        track.l_enc1,
-        color="black",
-        linewidth=1,
-        alpha=0.6,
-        label="this image, turning",
-    )
-    plane.plot(
-        track.distance.iloc[0],
-        track.l_enc1.iloc[0],
-        "s",
-        color="black",
-        markersize=4,
-        label="at 0°",
-    )
+    plane.plot(track.distance, track.l_enc1, color="black", linewidth=1, alpha=0.6,
+               label="this image, turning")
+    plane.plot(track.distance.iloc[0], track.l_enc1.iloc[0], "s", color="black", markersize=4,
+               label="at 0°")
     plane.plot(now.distance, now.l_enc1, **CHOSEN)
     plane.set_title(f"turned by {now.angle:.0f}°: {now.region} region")
     plane.legend(loc="lower left", bbox_to_anchor=(0, 0.08), fontsize=8, framealpha=0.8)
-    curves = (
-        ("l_enc1", "information (nats)", borders[0]),
-        ("distance", "distance (no unit)", borders[1]),
-        ("novelty_score", "novelty score, α = 0.5 (no unit)", threshold),
-    )
+    curves = (("l_enc1", "information (nats)", borders[0]),
+              ("distance", "distance (no unit)", borders[1]),
+              ("novelty_score", "novelty score, α = 0.5 (no unit)", threshold))
     for i, (column, name, border) in enumerate(curves):
         axis = axes(figure, 0.66, 0.7 - 0.29 * i, 0.32, 0.22)
         axis.plot(track.angle, track[column], color="black", linewidth=1.2)
         axis.axhline(border, color="black", linestyle=":", linewidth=1)
         axis.plot(now.angle, now[column], **CHOSEN)
-        axis.set(
-            xlim=(track.angle.min(), track.angle.max()),
-            xticks=range(0, 361, 90),
-            ylim=(0, 1.15 * max(track[column].max(), border)),
-        )
+        axis.set(xlim=(track.angle.min(), track.angle.max()), xticks=range(0, 361, 90),
+                 ylim=(0, 1.15 * max(track[column].max(), border)))
         axis.set_title(name, fontsize=9.5)
         if i < 2:
             axis.set_xticklabels([])
@@ -296,12 +210,8 @@ def rotation(
     return figure
 
 
-def two_gaussians(
-    x: np.ndarray,
-    densities: Mapping[str, np.ndarray],
-    divergences: Mapping[str, float],
-    dimensions: int,
-) -> Figure:
+def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray],
+                  divergences: Mapping[str, float], dimensions: int) -> Figure:
     """Two one-dimensional densities with their mixture, and every reading of D_JS for codes of so
     many such dimensions."""
     figure = canvas(10, 3.8)
@@ -309,12 +219,9 @@ def two_gaussians(
     styles = (("#2f855a", "-"), ("#805ad5", "-"), ("black", ":"))
     for (name, density), (colour, style) in zip(densities.items(), styles):
         left.plot(x, density, style, color=colour, label=name)
-    left.set(
-        xlabel="z, one latent dimension (no unit)",
-        ylabel="density",
-        ylim=(0, 1.35 * max(map(np.max, densities.values()))),
-        title="one dimension of both codes",
-    )
+    left.set(xlabel="z, one latent dimension (no unit)", ylabel="density",
+             ylim=(0, 1.35 * max(map(np.max, densities.values()))),
+             title="one dimension of both codes")
     left.legend(fontsize=8.5, frameon=False, loc="upper left")
     bars = right.barh(list(divergences), divergences.values(), color="#718096", height=0.65)
     bars[0].set_facecolor("black")  # the first, a Monte Carlo estimate of the truth
@@ -323,9 +230,6 @@ def two_gaussians(
     for y, value in enumerate(divergences.values()):
         right.text(value + 0.02 * reach, y, f"{value:.3f}", va="center", fontsize=8.5)
     right.invert_yaxis()
-    right.set(
-        xlim=(0, 1.2 * reach),
-        xlabel="nats, summed over D (dashed: ln 2)",
-        title=f"readings of $D_{{JS}}$, D = {dimensions}",
-    )
+    right.set(xlim=(0, 1.2 * reach), xlabel="nats, summed over D (dashed: ln 2)",
+              title=f"readings of $D_{{JS}}$, D = {dimensions}")
     return figure

@@ -19,14 +19,8 @@ def outline(axis: Axes, mask: np.ndarray | None) -> None:
         axis.contour(mask, levels=[0.5], colors=MASK_COLOUR, linewidths=1.4)
 
 
-def error_map(
-    axis: Axes,
-    image: np.ndarray,
-    error: np.ndarray,
-    mask: np.ndarray | None,
-    top: float,
-    title: str = "",
-) -> None:
+def error_map(axis: Axes, image: np.ndarray, error: np.ndarray, mask: np.ndarray | None,
+              top: float, title: str = "") -> None:
     """An error map (S, S) over its image, coloured from 0 to `top`, with the defect's outline."""
     show_image(axis, image, title)
     axis.imshow(error, cmap="inferno", vmin=0, vmax=top, alpha=0.75, interpolation="nearest")
@@ -64,25 +58,16 @@ def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float) ->
     return figure
 
 
-def histograms(
-    frame: pd.DataFrame,
-    names: Mapping[str, str],
-    lines: Mapping[str, float],
-    titles: Mapping[str, str],
-) -> Figure:
+def histograms(frame: pd.DataFrame, names: Mapping[str, str], lines: Mapping[str, float],
+               titles: Mapping[str, str]) -> Figure:
     """Good and defective test images, a panel each column of `frame` in `names`, which maps it to
     a label with unit; some have a threshold in `lines` and a title in `titles`."""
     figure, (row,) = empty_figure(1, len(names), (3.6 * len(names), 3.1))
     for axis, (column, label) in zip(row, names.items()):
         _histogram(axis, frame, column)
         if column in lines:
-            axis.axvline(
-                lines[column],
-                color="black",
-                linestyle="--",
-                linewidth=1,
-                label="threshold, held-out normals",
-            )
+            axis.axvline(lines[column], color="black", linestyle="--", linewidth=1,
+                         label="threshold, held-out normals")
         axis.set(xlabel=label, title=titles.get(column, ""))
     row[0].set_ylabel("test images")
     legend_below(figure, row[-1])
@@ -92,24 +77,12 @@ def histograms(
 def _histogram(axis: Axes, frame: pd.DataFrame, column: str) -> None:
     bins = np.linspace(frame[column].min(), frame[column].max(), 24)
     for (label, _, colour), name in zip(LABELS, ("good", "defective")):
-        axis.hist(
-            frame[column][frame.label == label],
-            bins,
-            color=colour,
-            alpha=0.55,
-            label=f"test, {name}",
-        )
+        axis.hist(frame[column][frame.label == label], bins, color=colour, alpha=0.55,
+                  label=f"test, {name}")
 
 
-def part(
-    images: Mapping[str, np.ndarray],
-    error: np.ndarray,
-    mask: np.ndarray | None,
-    top: float,
-    frame: pd.DataFrame,
-    chosen: int,
-    threshold: float,
-) -> Figure:
+def part(images: Mapping[str, np.ndarray], error: np.ndarray, mask: np.ndarray | None, top: float,
+         frame: pd.DataFrame, chosen: int, threshold: float) -> Figure:
     """One part: its images, its error map, and its score among those of all test images.
 
     Args:
@@ -119,24 +92,17 @@ def part(
         frame: all test images, with `label` and `novelty_score`; row `chosen` is this part.
     """
     figure, width = canvas(11, 5.2), 0.97 / (len(images) + 1)
-    first, *others, last = (
-        axes(figure, 0.015 + i * width, 0.42, 0.94 * width, 0.5) for i in range(len(images) + 1)
-    )
+    first, *others, last = (axes(figure, 0.015 + i * width, 0.42, 0.94 * width, 0.5)
+                            for i in range(len(images) + 1))
     for axis, (name, image) in zip((first, *others), images.items()):
         show_image(axis, image, name)
     outline(first, mask)
-    error_map(
-        last, next(iter(images.values())), error, mask, top, "error map (outline: the defect)"
-    )
+    error_map(last, next(iter(images.values())), error, mask, top,
+              "error map (outline: the defect)")
     score = axes(figure, 0.06, 0.115, 0.91, 0.24)
     _histogram(score, frame, "novelty_score")
-    score.axvline(
-        threshold,
-        color="black",
-        linestyle="--",
-        linewidth=1,
-        label="threshold: 95 % of held-out normals",
-    )
+    score.axvline(threshold, color="black", linestyle="--", linewidth=1,
+                  label="threshold: 95 % of held-out normals")
     own = frame.novelty_score.iloc[chosen]
     score.axvline(own, color="black", linewidth=2.2, label="this part")
     score.set(xlabel="novelty score, α = 0.5, held-out means (no unit)", ylabel="test images")

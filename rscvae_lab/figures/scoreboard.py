@@ -31,22 +31,11 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
         axis.axvline(board.ours["pca"], label="PCA-32 floor", **FLOOR)
         for y, (method, ours, spread) in enumerate(zip(methods, rows.ours, rows.spread.fillna(0))):
             axis.errorbar(ours, y, xerr=spread, color=METHOD_COLOURS[method], **OURS)
-            axis.annotate(
-                f"{ours:.3f}",
-                (ours, y),
-                (0, 8),
-                textcoords="offset points",
-                ha="center",
-                bbox={"fc": "white", "ec": "none", "pad": 0.5},
-            )
+            axis.annotate(f"{ours:.3f}", (ours, y), (0, 8), textcoords="offset points",
+                          ha="center", bbox={"fc": "white", "ec": "none", "pad": 0.5})
         axis.plot(rows.oracle, place - 0.25, "k^", markersize=5, label=ORACLE)
-        axis.plot(
-            rows.recomputed,
-            place,
-            markersize=6,
-            label="paper: mean of the printed rows",
-            **PRINTED,
-        )
+        axis.plot(rows.recomputed, place, markersize=6, label="paper: mean of the printed rows",
+                  **PRINTED)
     legend_below(figure, row[0])
     return figure
 
@@ -64,43 +53,26 @@ def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
         axis.axvline(means.ours["pca"], label="PCA-32 floor, ours", **FLOOR)
         means = means.reindex(methods)
         for y, method in enumerate(methods):
-            axis.errorbar(
-                means.ours[method],
-                y,
-                xerr=spread.get(method, 0),
-                color=METHOD_COLOURS[method],
-                **OURS,
-            )
-        axis.errorbar(
-            [], [], xerr=[], color="#a0aec0", label="ours, ± half the range over seeds", **OURS
-        )
-        axis.plot(
-            means.printed, place, markersize=6, label="paper: mean of the printed rows", **PRINTED
-        )
-        axis.plot(
-            means["own paper"],
-            place + 0.3,
-            "k*",
-            markersize=9,
-            fillstyle="none",
-            label="its own paper",
-        )
+            axis.errorbar(means.ours[method], y, xerr=spread.get(method, 0),
+                          color=METHOD_COLOURS[method], **OURS)
+        axis.errorbar([], [], xerr=[], color="#a0aec0", label="ours, ± half the range over seeds",
+                      **OURS)
+        axis.plot(means.printed, place, markersize=6, label="paper: mean of the printed rows",
+                  **PRINTED)
+        axis.plot(means["own paper"], place + 0.3, "k*", markersize=9, fillstyle="none",
+                  label="its own paper")
     legend_below(figure, row[0], 4)
     return figure
 
 
-def _method_panels(
-    boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float, margin: float
-) -> tuple[Figure, Sequence[Axes]]:
+def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float,
+                   margin: float) -> tuple[Figure, Sequence[Axes]]:
     """A panel a board, a line a method."""
     size = (4.9 * len(boards) + 0.8, height)
     figure, (row,) = empty_figure(1, len(boards), size, sharex=True, sharey=True)
     for axis, name in zip(row, boards):
-        axis.set(
-            title=name,
-            xlabel="mean AUROC over ten classes (axis cut)",
-            ylim=(-0.6, len(methods) + margin),
-        )
+        axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)",
+                 ylim=(-0.6, len(methods) + margin))
         axis.grid(**GRID)
     names = [METHOD_NAMES[method] for method in methods]
     row[0].set(yticks=range(len(methods)), yticklabels=names)
@@ -124,12 +96,8 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
         axis.set_title(METHOD_NAMES[method], color=METHOD_COLOURS[method], fontweight="bold")
         axis.set_xlabel("test AUROC (axis cut)")
     lowest = min(frame[["ours", "oracle", "printed", "low"]].min().min(), floor.min())
-    row[0].set(
-        yticks=range(len(classes)),
-        yticklabels=classes,
-        ylabel="normal class",
-        xlim=(np.floor(20 * lowest) / 20, 1.005),
-    )
+    row[0].set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class",
+               xlim=(np.floor(20 * lowest) / 20, 1.005))
     figure.suptitle(title, fontsize=11)
     legend_below(figure, row[0], 5)
     return figure
@@ -142,31 +110,17 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
     axis.hlines(place, rows.low, rows.high, colors=colours, linewidth=6, alpha=0.25)  # over seeds
     for colour, side in ((BETTER_COLOUR, "above"), (WORSE_COLOUR, "below")):
         chosen = colours == colour
-        axis.scatter(
-            rows.ours[chosen],
-            place[chosen],
-            s=42,
-            color=colour,
-            zorder=3,
-            label=f"ours, {side} the paper's",
-        )
+        axis.scatter(rows.ours[chosen], place[chosen], s=42, color=colour, zorder=3,
+                     label=f"ours, {side} the paper's")
     axis.plot(rows.oracle, place, "k^", markersize=4, label=ORACLE)
     axis.plot(rows.printed, place, markersize=5, label="printed in the paper", **PRINTED)
-    axis.plot(
-        floor,
-        place,
-        "|",
-        markersize=11,
-        color=FLOOR["color"],
-        markeredgewidth=2,
-        label="PCA-32 floor",
-    )
+    axis.plot(floor, place, "|", markersize=11, color=FLOOR["color"], markeredgewidth=2,
+              label="PCA-32 floor")
     axis.grid(**GRID)
 
 
-def settings_chart(
-    changes: Mapping[str, pd.Series], title: str = "", xlabel: str = "change of validation AUROC"
-) -> Figure:
+def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
+                   xlabel: str = "change of validation AUROC") -> Figure:
     """The effect of each setting: a point a pair of trainings, the mean as a bar.
 
     `changes` has series of `scoreboard.changes`. Names with a colon, `group: setting`, are
@@ -178,35 +132,18 @@ def settings_chart(
     axis.axvline(0, color="black", linewidth=0.8)
     for y, name in enumerate(names):
         values = changes[name]
-        axis.barh(
-            y,
-            values.mean(),
-            height=0.62,
-            alpha=0.35,
-            color=BETTER_COLOUR if values.mean() > 0 else WORSE_COLOUR,
-        )
+        axis.barh(y, values.mean(), height=0.62, alpha=0.35,
+                  color=BETTER_COLOUR if values.mean() > 0 else WORSE_COLOUR)
         for dataset, (mark, label) in marks.items():
             points = values[values.index.get_level_values("dataset") == dataset]
-            axis.plot(
-                points,
-                [y] * len(points),
-                mark,
-                markersize=4.5,
-                color="#2d3748",
-                fillstyle="none",
-                label=None if y else label,
-            )
+            axis.plot(points, [y] * len(points), mark, markersize=4.5, color="#2d3748",
+                      fillstyle="none", label=None if y else label)
     groups = [name.split(":")[0] for name in names]
     for y in range(1, len(names)):
         if groups[y] != groups[y - 1]:
             axis.axhline(y - 0.5, color=GRID["color"], linewidth=0.8)
-    axis.set(
-        yticks=range(len(names)),
-        yticklabels=names,
-        title=title,
-        xlabel=xlabel,
-        ylim=(-0.6, len(names) - 0.4),
-    )
+    axis.set(yticks=range(len(names)), yticklabels=names, title=title, xlabel=xlabel,
+             ylim=(-0.6, len(names) - 0.4))
     axis.legend(loc="best", frameon=False, fontsize=8.5)
     return figure
 
@@ -221,21 +158,11 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
     for axis, (name, lines) in zip(row, panels.items()):
         for label, frame in lines.items():
             style = {"color": METHOD_COLOURS["e"], "marker": "o"}
-            axis.errorbar(
-                frame.n,
-                frame["mean"],
-                yerr=frame.spread.fillna(0),
-                capsize=3,
-                label=label,
-                **PRINTED if label.startswith("printed") else style,
-            )
+            axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
+                          label=label, **PRINTED if label.startswith("printed") else style)
         counts = sorted({n for frame in lines.values() for n in frame.n})
-        axis.set(
-            title=name,
-            xscale="log",
-            xlabel="anomalies in training (log scale)",
-            ylabel="mean AUROC over classes",
-        )
+        axis.set(title=name, xscale="log", xlabel="anomalies in training (log scale)",
+                 ylabel="mean AUROC over classes")
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()
         axis.grid(**GRID)
@@ -243,9 +170,8 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
     return figure
 
 
-def before_after_chart(
-    panels: Mapping[str, pd.DataFrame], before: str, after: str, rising: Collection[str] = ()
-) -> Figure:
+def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
+                       rising: Collection[str] = ()) -> Figure:
     """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
 
     Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
@@ -262,9 +188,8 @@ def before_after_chart(
         better = change > 0 if name in rising else change < 0
         colours = np.where(better, BETTER_COLOUR, WORSE_COLOUR)
         axis.hlines(place, frame[before], frame[after], colors=colours, linewidth=2.5, alpha=0.5)
-        axis.plot(
-            frame[before], place, "o", color="black", fillstyle="none", label=METHOD_NAMES[before]
-        )
+        axis.plot(frame[before], place, "o", color="black", fillstyle="none",
+                  label=METHOD_NAMES[before])
         axis.scatter(frame[after], place, s=36, c=colours, zorder=3)
         axis.set(xlabel=name, title=f"{verb} in {better.sum()} of {len(better)}")
         axis.grid(**GRID)

@@ -35,94 +35,54 @@ def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = 
     rows = table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(rows))
     for y, row in zip(place, rows.itertuples()):
-        axis.errorbar(
-            row.auroc,
-            y,
-            xerr=2 * row.error,
-            fmt="o",
-            markersize=9,
-            elinewidth=1.2,
-            capsize=3,
-            color=METHOD_COLOURS[row.method],
-        )
-        axis.annotate(
-            f"{row.auroc:.3f}",
-            (row.auroc, y),
-            (0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
-    axis.plot(
-        rows.auroc_best,
-        place - 0.22,
-        "k^",
-        markersize=5,
-        label="oracle: best evaluated epoch on test",
-    )
+        axis.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=9, elinewidth=1.2,
+                      capsize=3, color=METHOD_COLOURS[row.method])
+        axis.annotate(f"{row.auroc:.3f}", (row.auroc, y), (0, 8), textcoords="offset points",
+                      ha="center", fontsize=9)
+    axis.plot(rows.auroc_best, place - 0.22, "k^", markersize=5,
+              label="oracle: best evaluated epoch on test")
     if printed.keys() & set(rows.method):
-        axis.plot(
-            rows.method.map(printed),
-            place,
-            "kD",
-            markersize=5,
-            fillstyle="none",
-            label="printed in the paper",
-        )
+        axis.plot(rows.method.map(printed), place, "kD", markersize=5, fillstyle="none",
+                  label="printed in the paper")
     for floor in table[table.method == "pca"].auroc:
-        axis.axvline(
-            floor, color=METHOD_COLOURS["pca"], linestyle="--", label=f"PCA-32 floor: {floor:.3f}"
-        )
+        axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--",
+                     label=f"PCA-32 floor: {floor:.3f}")
     lowest = min((table.auroc - 2 * table.error).min(), *printed.values(), 0.95)
-    axis.set(
-        yticks=place,
-        yticklabels=rows.method.map(METHOD_NAMES),
-        title=title,
-        xlim=(np.floor(20 * lowest) / 20, 1),
-        ylim=(-0.6, len(rows) - 0.2),
-        xlabel="AUROC on the test set, ± 2 standard errors (axis cut; 0.5 is chance)",
-    )
+    axis.set(yticks=place, yticklabels=rows.method.map(METHOD_NAMES), title=title,
+             xlim=(np.floor(20 * lowest) / 20, 1), ylim=(-0.6, len(rows) - 0.2),
+             xlabel="AUROC on the test set, ± 2 standard errors (axis cut; 0.5 is chance)")
     axis.grid(**GRID)
     legend_below(figure, axis)
     return figure
 
 
-def label_histograms(
-    axis: Axes, values: np.ndarray, labels: np.ndarray, top: float, name: str
-) -> None:
+def label_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: float, name: str
+                     ) -> None:
     """Values of normal and of novel test images in 25 bins from 0 to `top`; the last bin counts
     larger values too. `name` has the unit."""
     bins = np.linspace(0, top, 26)
     for label, group, colour in LABELS:
         clipped = np.clip(values[labels == label], 0, bins[-1])
-        axis.hist(
-            clipped, bins, density=True, color=colour, alpha=0.45, label=f"test images, {group}"
-        )
+        axis.hist(clipped, bins, density=True, color=colour, alpha=0.45,
+                  label=f"test images, {group}")
         axis.hist(clipped, bins, density=True, color=colour, histtype="step", linewidth=1.4)
     axis.set_xlabel(f"{name}; last bin: and above")
 
 
-def score_panels(
-    labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float, title: str = ""
-) -> Figure:
+def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float,
+                 title: str = "") -> Figure:
     """How a score separates normal from novel: histograms with the threshold, and ROC curve."""
     figure, ((histogram, roc),) = empty_figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
-    label_histograms(
-        histogram, scores, labels, np.percentile(scores, 99), "novelty score (no unit)"
-    )
-    histogram.axvline(
-        threshold, color="black", linestyle=":", label="95th percentile of held-out normals"
-    )
+    label_histograms(histogram, scores, labels, np.percentile(scores, 99),
+                     "novelty score (no unit)")
+    histogram.axvline(threshold, color="black", linestyle=":",
+                      label="95th percentile of held-out normals")
     histogram.set(ylabel="density", title=title)
     legend_below(figure, histogram)
     roc.plot(*roc_curve(labels == NOVEL, scores)[:2], color="black")
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle="--")
-    roc.set(
-        xlabel="false positive rate",
-        ylabel="true positive rate",
-        aspect="equal",
-        title=f"AUROC = {auroc:.3f}",
-    )
+    roc.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal",
+            title=f"AUROC = {auroc:.3f}")
     return figure
 
 
@@ -136,13 +96,8 @@ def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figu
     return figure
 
 
-def alpha_panels(
-    alphas: np.ndarray,
-    curves: Mapping[str, np.ndarray],
-    alpha: float,
-    labels: np.ndarray,
-    scores: Mapping[str, np.ndarray],
-) -> Figure:
+def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], alpha: float,
+                 labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
     """AUROC against alpha for each normaliser; histograms and ROC curves at one alpha.
 
     Args:
@@ -150,33 +105,21 @@ def alpha_panels(
         scores: normaliser -> score of each test image at `alpha`; the histograms have the first.
     """
     figure = canvas(10.7, 3.6)
-    sweep, histogram, roc = (
-        axes(figure, left, 0.16, width, 0.74)
-        for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25))
-    )
+    sweep, histogram, roc = (axes(figure, left, 0.16, width, 0.74)
+                             for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25)))
     for (name, values), style in zip(curves.items(), ("-", "--")):
         sweep.plot(alphas, values, style, color="black", label=name)
         sweep.plot(alpha, np.interp(alpha, alphas, values), **CHOSEN)
-    sweep.set(
-        xlabel="α: 0 = $l_{recon}$ alone, 1 = $l_{mut}$ alone",
-        ylabel="AUROC (test set)",
-        title="every mixture",
-    )
+    sweep.set(xlabel="α: 0 = $l_{recon}$ alone, 1 = $l_{mut}$ alone", ylabel="AUROC (test set)",
+              title="every mixture")
     sweep.legend(fontsize=8.5, frameon=False, title="normalised by means over", title_fontsize=8.5)
     name, first = next(iter(scores.items()))
     bins = np.linspace(0, np.percentile(first, 99), 26)
     for label, group, colour in LABELS:
-        histogram.hist(
-            np.clip(first[labels == label], 0, bins[-1]),
-            bins,
-            density=True,
-            color=colour,
-            alpha=0.55,
-            label=f"test, {group}",
-        )
-    histogram.set(
-        xlabel=f"score at α = {alpha:.2f} ({name})", ylabel="density", title="normal against novel"
-    )
+        histogram.hist(np.clip(first[labels == label], 0, bins[-1]), bins, density=True,
+                       color=colour, alpha=0.55, label=f"test, {group}")
+    histogram.set(xlabel=f"score at α = {alpha:.2f} ({name})", ylabel="density",
+                  title="normal against novel")
     histogram.legend(fontsize=8.5, frameon=False)
     for (name, values), style in zip(scores.items(), ("-", "--")):
         roc.plot(*roc_curve(labels == NOVEL, values)[:2], style, color="black", label=name)
@@ -185,38 +128,23 @@ def alpha_panels(
     return figure
 
 
-def consistency(
-    panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = ""
-) -> Figure:
+def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = ""
+                ) -> Figure:
     """Eq. 17 for each method: both components of every test normal, in the columns `l_recon` and
     `l_mut`, and the ratios a_i, whose standard deviation is S_a."""
     figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (3.6 * len(panels) + 3.6, 3.6))
-    relative = {
-        method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
-        for method, frame in panels.items()
-    }
+    relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
+                for method, frame in panels.items()}
     top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
     for axis, (method, frame) in zip(row, relative.items()):
-        axis.scatter(
-            frame.l_recon, frame.l_mut, s=10, alpha=0.5, color=NORMAL_COLOUR, linewidths=0
-        )
+        axis.scatter(frame.l_recon, frame.l_mut, s=10, alpha=0.5, color=NORMAL_COLOUR,
+                     linewidths=0)
         axis.axline((0, 0), slope=1, color="black", linewidth=0.8, label="$a_i = 1$")
-        axis.set(
-            xlabel="$l_{recon}$ / mean (no unit)",
-            ylabel="$l_{mut}$ / mean (no unit)",
-            aspect="equal",
-            title=METHOD_NAMES[method],
-            xlim=(0, top),
-            ylim=(0, top),
-        )
-        last.hist(
-            frame.l_mut / frame.l_recon,
-            np.linspace(0, 4, 33),
-            histtype="step",
-            color=METHOD_COLOURS[method],
-            linewidth=1.6,
-            label=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}",
-        )
+        axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",
+                 aspect="equal", title=METHOD_NAMES[method], xlim=(0, top), ylim=(0, top))
+        last.hist(frame.l_mut / frame.l_recon, np.linspace(0, 4, 33), histtype="step",
+                  color=METHOD_COLOURS[method], linewidth=1.6,
+                  label=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
     row[0].legend(loc="upper left", frameon=False)
     last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images", title="the ratios")
     last.legend(frameon=False)
@@ -229,17 +157,8 @@ def heatmap(shares: pd.DataFrame, title: str, xlabel: str, ylabel: str) -> Figur
     size = (1.6 + 0.75 * shares.shape[1], 1.1 + 0.33 * len(shares))
     figure, ((axis,),) = empty_figure(1, 1, size)
     colours = LinearSegmentedColormap.from_list("normal", ["white", NORMAL_COLOUR])
-    sns.heatmap(
-        shares,
-        ax=axis,
-        annot=True,
-        fmt=".0%",
-        cmap=colours,
-        vmin=0,
-        vmax=1,
-        cbar=False,
-        linewidths=0.5,
-    )
+    sns.heatmap(shares, ax=axis, annot=True, fmt=".0%", cmap=colours, vmin=0, vmax=1, cbar=False,
+                linewidths=0.5)
     axis.tick_params(axis="y", rotation=0)
     axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return figure

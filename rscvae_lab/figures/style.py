@@ -13,33 +13,18 @@ from rscvae_lab import NORMAL, NOVEL
 NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR = "#2b6cb0", "#dd6b20", "#a0aec0"
 LABELS = ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR))
 GRID = {"axis": "y", "color": "#e2e8f0", "linewidth": 0.8}
-CHOSEN = {
-    "marker": "o",
-    "markersize": 11,
-    "markerfacecolor": "none",
-    "markeredgecolor": "black",
-    "markeredgewidth": 1.8,
-    "clip_on": False,
-}  # a ring around the chosen point
-STYLE = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "figure.dpi": 90,
-    "savefig.dpi": 90,
-    "font.size": 9.5,
-}
+CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
+          "markeredgewidth": 1.8, "clip_on": False}  # a ring around the chosen point
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11,
+         "axes.labelsize": 10, "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
 
 
-def empty_figure(
-    rows: int, columns: int, size: tuple[float, float], **kwargs: Any
-) -> tuple[Figure, np.ndarray]:
+def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: Any
+                 ) -> tuple[Figure, np.ndarray]:
     """A figure and its grid of axes, which pyplot forgets at once, so notebooks show it once."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows, columns, figsize=size, squeeze=False, layout="constrained", **kwargs
-        )
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False,
+                                    layout="constrained", **kwargs)
     plt.close(figure)
     return figure, axes
 
@@ -54,9 +39,8 @@ def legend_below(figure: Figure, axis: Axes, ncols: int = 3) -> None:
     """One legend for all panels, below them, from the labels of one axis."""
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles))
-    figure.legend(
-        unique.values(), unique.keys(), loc="outside lower center", ncols=ncols, frameon=False
-    )
+    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=ncols,
+                  frameon=False)
 
 
 class Canvas(Figure):

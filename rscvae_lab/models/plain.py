@@ -27,10 +27,8 @@ def decoder(channels: int, widths: tuple[int, ...], latent: int, image_size: int
     Codes (B, D) become images (B, C, S, S) in [0, 1].
     """
     side, ups = image_size // 16, widths[::-1]
-    blocks: list[nn.Module] = [
-        nn.Linear(latent, ups[0] * side * side),
-        nn.Unflatten(1, (ups[0], side, side)),
-    ]
+    blocks: list[nn.Module] = [nn.Linear(latent, ups[0] * side * side),
+                               nn.Unflatten(1, (ups[0], side, side))]
     for n_in, n_out in zip(ups, ups[1:]):
         convolution = ConvTranspose2d(n_in, n_out, kernel_size=4, stride=2, padding=1, bias=False)
         blocks += [convolution, nn.BatchNorm2d(n_out), nn.LeakyReLU(SLOPE, inplace=True)]

@@ -16,12 +16,8 @@ WIDTH, HALVINGS = 64, 5  # image sides must be multiples of 2^5 = 32
 
 def encoder(channels: int) -> nn.Sequential:
     """Images (B, channels, S, S) to features (B, 64 (S / 32)^2)."""
-    stem = [
-        nn.Conv2d(channels, WIDTH, 7, stride=2, padding=3, bias=False),
-        nn.BatchNorm2d(WIDTH),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=2, padding=1),
-    ]
+    stem = [nn.Conv2d(channels, WIDTH, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(WIDTH),
+            nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2, padding=1)]
     stages = [layer for stride in (1, 2, 2, 2) for layer in (_block(stride), _block(1))]
     return nn.Sequential(*stem, *stages, nn.Flatten())
 
@@ -35,18 +31,12 @@ def decoder(channels: int, latent: int, image_size: int) -> nn.Sequential:
 
 
 def _block(stride: int) -> nn.Module:
-    shortcut = (
-        nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 1, stride, bias=False), nn.BatchNorm2d(WIDTH))
-        if stride > 1
-        else None
-    )
+    shortcut = nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 1, stride, bias=False),
+                             nn.BatchNorm2d(WIDTH)) if stride > 1 else None
     return torchvision.models.resnet.BasicBlock(WIDTH, WIDTH, stride, shortcut)
 
 
 def _upsample() -> list[nn.Module]:
     """Twice the side."""
-    return [
-        nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(WIDTH),
-        nn.ReLU(inplace=True),
-    ]
+    return [nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1, bias=False), nn.BatchNorm2d(WIDTH),
+            nn.ReLU(inplace=True)]

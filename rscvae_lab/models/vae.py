@@ -34,16 +34,8 @@ class VAE(nn.Module):
         recode_gradient: `fixed_image` keeps the recoding's gradient out of the decoder.
     """
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        features: int,
-        latent: int,
-        channels: int,
-        image_size: int,
-        recode_gradient: str = "full",
-    ):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int,
+                 channels: int, image_size: int, recode_gradient: str = "full"):
         super().__init__()
         self.channels, self.image_size = channels, image_size
         self.recode_gradient = recode_gradient
@@ -55,13 +47,8 @@ class VAE(nn.Module):
     def from_config(cls, config: Config) -> Self:
         """A freshly initialised network; the seed alone decides its weights."""
         with torch.device("meta"):  # not from torch's global generator, which threads share
-            model = cls(
-                *halves(config),
-                config.latent,
-                config.channels,
-                config.image_size,
-                config.recode_gradient,
-            )
+            model = cls(*halves(config), config.latent, config.channels, config.image_size,
+                        config.recode_gradient)
         return _initialised(model.to_empty(device="cpu"), config.seed)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,3 +113,4 @@ def _initialised(model: VAE, seed: int) -> VAE:
                 bound = 1 / math.sqrt(nn.init._calculate_fan_in_and_fan_out(layer.weight)[0])
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return model
+

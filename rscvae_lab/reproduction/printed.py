@@ -8,14 +8,8 @@ from rscvae_lab.methods import PRINTED_NAMES
 from rscvae_lab.storage.files import project_root
 
 _TABLES = {"mnist": "table1_mnist", "fashion_mnist": "table2_fmnist", "mvtec_ad": "table3_mvtec"}
-_ABBREVIATIONS = {
-    "T-shirt": "T-shirt/top",
-    "T-shirt/tp": "T-shirt/top",
-    "Ankle": "Ankle boot",
-    "Metal": "metal_nut",
-    "Tooth": "toothbrush",
-    "Trans": "transistor",
-}
+_ABBREVIATIONS = {"T-shirt": "T-shirt/top", "T-shirt/tp": "T-shirt/top", "Ankle": "Ankle boot",
+                  "Metal": "metal_nut", "Tooth": "toothbrush", "Trans": "transistor"}
 _TABLE5 = {"mnist": "MNIST", "fashion_mnist": "fMNIST"}
 
 
@@ -23,9 +17,8 @@ def printed_table(name: str) -> pd.DataFrame:
     """A printed table, `table1_mnist` to `table5_ablation`. Raises InputError without its file."""
     path = project_root() / "data" / "paper" / f"{name}.csv"
     if not path.is_file():
-        raise InputError(
-            f"expected the paper's table in {path}, found no such file: run from a checkout"
-        )
+        raise InputError(f"expected the paper's table in {path}, found no such file: run from a "
+                         "checkout")
     return pd.read_csv(path, dtype={"category": str}, index_col=0)
 
 
@@ -40,9 +33,8 @@ def printed_average(dataset: str) -> dict[str, float]:
     """The last row of Tables 1 to 3 by our names of methods, as printed: not always the mean of
     the rows above. Raises InputError as `printed_aurocs`."""
     averages = _auroc_table(dataset).loc["average"]
-    return {
-        method: float(averages[name]) for method, name in PRINTED_NAMES.items() if name in averages
-    }
+    return {method: float(averages[name]) for method, name in PRINTED_NAMES.items()
+            if name in averages}
 
 
 def printed_auroc(dataset: str, category: str) -> dict[str, float]:
@@ -62,11 +54,8 @@ def printed_losses(dataset: str) -> dict[str, float]:
     if row is None:
         raise InputError(f"Table 5 has our data sets {', '.join(_TABLE5)}, found {dataset}")
     aurocs = printed_table("table5_ablation").loc[row].astype(float).to_dict()
-    return {
-        "o": aurocs["RSC-VAE_o"],
-        "e, l_enc1": aurocs["RSC-VAE_e (l_enc1)"],
-        "e": aurocs["RSC-VAE_e (l_enc1 + l_consist)"],
-    }
+    return {"o": aurocs["RSC-VAE_o"], "e, l_enc1": aurocs["RSC-VAE_e (l_enc1)"],
+            "e": aurocs["RSC-VAE_e (l_enc1 + l_consist)"]}
 
 
 def _auroc_table(dataset: str) -> pd.DataFrame:
@@ -96,6 +85,5 @@ def printed_s_a(dataset: str, category: str) -> dict[str, float]:
 def _by_slug(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """The class rows of a printed table, indexed by slug, without the printed average."""
     rows = table.drop(index="average")
-    return rows.set_axis(
-        [category_slug(dataset, _ABBREVIATIONS.get(name, name)) for name in rows.index]
-    )
+    return rows.set_axis([category_slug(dataset, _ABBREVIATIONS.get(name, name))
+                          for name in rows.index])

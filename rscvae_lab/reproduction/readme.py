@@ -35,10 +35,8 @@ def rebuild() -> list[Path]:
 
 def boards() -> dict[str, pd.DataFrame]:
     """The scoreboards of the stored tables, by the data sets' names."""
-    return {
-        name: scoreboard.scoreboard(scoreboard.both_bases(dataset))
-        for dataset, name in DATASETS.items()
-    }
+    return {name: scoreboard.scoreboard(scoreboard.both_bases(dataset))
+            for dataset, name in DATASETS.items()}
 
 
 def tables() -> str:
@@ -54,11 +52,9 @@ def tables() -> str:
 
 def _rows(name: str, board: pd.DataFrame) -> list[str]:
     """A row each for the paper, ours with half the range over seeds, and the oracle."""
-    return [
-        _row(f"{name}: paper, mean of its rows", _numbers(board.recomputed)),
-        _row(*_ours(board.ours, board.spread, board.n_seeds)),
-        _row("oracle: best epoch on test", _numbers(board.oracle)),
-    ]
+    return [_row(f"{name}: paper, mean of its rows", _numbers(board.recomputed)),
+            _row(*_ours(board.ours, board.spread, board.n_seeds)),
+            _row("oracle: best epoch on test", _numbers(board.oracle))]
 
 
 def compared_rows(name: str, board: pd.DataFrame) -> list[str]:
@@ -71,12 +67,10 @@ def compared_rows(name: str, board: pd.DataFrame) -> list[str]:
     """
     means = board["mean"].unstack().reindex(index=COMPARED, columns=["own paper", "printed"])
     ours, own = board.xs("ours", level=1).reindex(COMPARED), means["own paper"]
-    return [
-        _row(f"{name}: paper, mean of its rows", _numbers(means.printed)),
-        *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
-        _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
-        _row("seconds a class, two cores busy", _numbers(ours.seconds, "{:.3g}")),
-    ]
+    return [_row(f"{name}: paper, mean of its rows", _numbers(means.printed)),
+            *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
+            _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
+            _row("seconds a class, two cores busy", _numbers(ours.seconds, "{:.3g}"))]
 
 
 def _ours(means: pd.Series, spread: pd.Series, n_seeds: pd.Series) -> tuple[str, list[str]]:

@@ -21,11 +21,8 @@ from rscvae_lab.runs.run import ROW_NAMES, Run
 from rscvae_lab.storage.files import csv_path, make_folder, runs_root, write_whole
 from rscvae_lab.trainers import trained
 
-MAIN_LINE = {
-    "04_three_training_modes": "category",
-    "06_consistency_table": "categories",
-    "07_semantic_deviation": "category",
-}  # notebook -> its parameter for the category
+MAIN_LINE = {"04_three_training_modes": "category", "06_consistency_table": "categories",
+             "07_semantic_deviation": "category"}  # notebook -> its parameter for the category
 GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 
@@ -40,10 +37,8 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
     """
     config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
     if config.dataset in IMAGE_FOLDERS:
-        raise InputError(
-            f"expected digits, mnist or fashion_mnist, found {config.dataset}: for "
-            "industrial images, rscvae rerun notebooks/09_industrial_images.ipynb"
-        )
+        raise InputError(f"expected digits, mnist or fashion_mnist, found {config.dataset}: for "
+                         "industrial images, rscvae rerun notebooks/09_industrial_images.ipynb")
     load_split(config)  # refuses a missing data set before anything is touched
     folder = make_folder(runs_root() / f"{config.dataset}-{config.category}")
     for stale in (folder / "index.html", folder / "results.csv"):
@@ -51,9 +46,8 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
     given, executed = {"dataset": config.dataset, "epochs": config.epochs, "seed": seed}, []
     for name, parameter in MAIN_LINE.items():
         file = f"{name}.ipynb"
-        executed.append(
-            rerun(notebooks_folder() / file, given | {parameter: config.category}, folder / file)
-        )
+        executed.append(rerun(notebooks_folder() / file, given | {parameter: config.category},
+                              folder / file))
     write_whole(folder / "results.csv", results(config).to_csv(index=False))
     write_whole(folder / "index.html", glance(config, executed))
     return folder
@@ -62,11 +56,8 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
 def results(config: Config) -> pd.DataFrame:
     """One row per method, from the runs in the notebooks' store."""
     settings = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "seed")}
-    rows = [
-        row
-        for mode in ("pca", *MODES)
-        for row in trained(Config(mode=mode, **settings)).result_rows()
-    ]
+    rows = [row for mode in ("pca", *MODES)
+            for row in trained(Config(mode=mode, **settings)).result_rows()]
     return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # PCA has none
 
 
@@ -90,9 +81,8 @@ def _regions_of(runs: list[Run]) -> pd.DataFrame:
     return pd.concat([rows[names], table], axis=1)
 
 
-def write_regions(
-    dataset: str, category: str, epochs: int | None, seeds: Sequence[int], out: str | Path
-) -> str:
+def write_regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int],
+                  out: str | Path) -> str:
     """Writes the table of `regions` as CSV; returns a summary."""
     out = csv_path(out)
     make_folder(out.parent)
@@ -110,11 +100,10 @@ def glance(config: Config, notebooks: list[Path]) -> str:
     return page.substitute(
         title=f"RSC-VAE on {config.dataset}, normal class {config.category}",
         note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. Higher AUROC is "
-        "better. The oracle column picks its epoch on the test set: it is an upper bound, "
-        "not a result.",
+             "better. The oracle column picks its epoch on the test set: it is an upper bound, "
+             "not a result.",
         sections="\n".join(part for content in contents for part in _sections(content)),
-        links="\n".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks),
-    )
+        links="\n".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks))
 
 
 def _sections(notebook: dict[str, Any]) -> list[str]:

@@ -36,19 +36,14 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
         declared = papermill.inspect_notebook(str(notebook))
     except Exception as error:  # of a dozen types, for files that are no notebooks
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"expected a notebook with a kernel in {notebook}, found something else ({reason})"
-        ) from None
+        raise InputError(f"expected a notebook with a kernel in {notebook}, found something else "
+                         f"({reason})") from None
     unknown = given.keys() - declared.keys()
     if unknown:
-        raise InputError(
-            f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
-            f"{', '.join(declared) or 'none'}"
-        )
-    return {
-        name: _converted(name, value, declared[name]["inferred_type_name"])
-        for name, value in given.items()
-    }
+        raise InputError(f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
+                         f"{', '.join(declared) or 'none'}")
+    return {name: _converted(name, value, declared[name]["inferred_type_name"])
+            for name, value in given.items()}
 
 
 def _converted(name: str, value: Any, kind: str) -> Any:
@@ -88,25 +83,18 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(executed),
-            parameters,
-            kernel_name="python3",
-            cwd=str(notebooks_folder()),
-            execution_timeout=_CELL_SECONDS,
-            progress_bar={"desc": notebook.stem, "disable": None},
-            extra_arguments=["--log-level=CRITICAL"],
-        )
+        papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
+                                   cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
+                                   progress_bar={"desc": notebook.stem, "disable": None},
+                                   extra_arguments=["--log-level=CRITICAL"])
     except papermill.PapermillExecutionError as error:
         if error.ename == InputError.__name__:
             raise InputError(error.evalue) from None
         failed = out.with_suffix(".failed.ipynb")
         write_whole(failed, executed.read_bytes())
-        raise NotebookFailed(
-            f"{notebook.name} failed in cell {error.exec_count} with "
-            f"{error.ename}: {' '.join(error.evalue.split())} (see {failed})"
-        ) from None
+        raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with "
+                             f"{error.ename}: {' '.join(error.evalue.split())} (see {failed})"
+                             ) from None
 
 
 def regenerate() -> list[Path]:
@@ -116,11 +104,8 @@ def regenerate() -> list[Path]:
     Raises:
         NotebookFailed: a cell failed; this notebook and the following ones keep their old outputs.
     """
-    notebooks = [
-        notebook
-        for pattern in ("*.ipynb", "solutions/*.ipynb")
-        for notebook in sorted(notebooks_folder().glob(pattern))
-    ]
+    notebooks = [notebook for pattern in ("*.ipynb", "solutions/*.ipynb")
+                 for notebook in sorted(notebooks_folder().glob(pattern))]
     with tempfile.TemporaryDirectory() as scratch:
         failures = make_folder(runs_root())
         os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels
@@ -153,9 +138,8 @@ def _smaller(png: str) -> str:
     """A base64 figure in 256 colours instead of 16 million: a third of the bytes."""
     smaller = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as figure:
-        reduced = figure.convert("RGB").quantize(
-            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        reduced = figure.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE,
+                                                 dither=Image.Dither.NONE)
         reduced.save(smaller, "PNG", optimize=True)
     return base64.b64encode(smaller.getvalue()).decode()
 

@@ -16,28 +16,10 @@ from rscvae_lab.storage.files import project_root
 
 COMPARED = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
 METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: see `both_bases`
-SETTINGS = (
-    "scale",
-    "epochs",
-    "learning_rate",
-    "batch_size",
-    "network",
-    "image_size",
-    "widths",
-    "latent",
-    "augment",
-    "js",
-    "lambda_consist",
-    "beta",
-    "p",
-    "anomaly_base",
-    "anomaly_draw",
-    "per_defect",
-    "consist_on_anomaly",
-    "recode_statistics",
-    "recode_gradient",
-    "shifts",
-)
+SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths",
+            "latent", "augment", "js", "lambda_consist", "beta", "p", "anomaly_base",
+            "anomaly_draw", "per_defect", "consist_on_anomaly", "recode_statistics",
+            "recode_gradient", "shifts")
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
 
@@ -78,10 +60,8 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
     for (dataset, method), settings in groups[list(SETTINGS)].nunique(dropna=False).iterrows():
         mixed = settings.index[settings > 1]
         if len(mixed):
-            raise InputError(
-                f"expected one setting of {method} on {dataset}, found several "
-                f"values of {mixed[0]}"
-            )
+            raise InputError(f"expected one setting of {method} on {dataset}, found several "
+                             f"values of {mixed[0]}")
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -176,19 +156,12 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     table = complete_seeds(pd.concat(parts, ignore_index=True))
     printed, ours, means = printed_aurocs(dataset), by_class(table), over_seeds(table)
     cost = table.groupby("method")[["seconds", "images_per_second"]].median()
-    sources = {
-        "own paper": own_papers(dataset).rename(columns={"average": "mean"}),
-        "printed": printed.T.assign(mean=printed.mean()),
-        "ours": ours.T.join(means).join(cost),
-    }
+    sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
+               "printed": printed.T.assign(mean=printed.mean()),
+               "ours": ours.T.join(means).join(cost)}
     board = pd.concat(sources).swaplevel()
-    rows = [
-        (method, source)
-        for method in ("pca", *COMPARED)
-        if method in ours
-        for source in sources
-        if (method, source) in board.index
-    ]
+    rows = [(method, source) for method in ("pca", *COMPARED) if method in ours
+            for source in sources if (method, source) in board.index]
     return board.loc[rows, [*ours.index, *means, *cost]]
 
 
@@ -204,21 +177,14 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     _refuse_mixed(table)
     groups = table.groupby(["category", "method"], sort=False)
     ours = groups[value]
-    frame = pd.DataFrame(
-        {
-            "ours": ours.mean(),
-            "low": ours.min(),
-            "high": ours.max(),
-            "oracle": groups.auroc_best.mean(),
-        }
-    )
+    frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),
+                          "oracle": groups.auroc_best.mean()})
     printed = _printed(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 
 
-def changes(
-    table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_validation"
-) -> dict[str, pd.Series]:
+def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_validation"
+            ) -> dict[str, pd.Series]:
     """What a change of settings does to a value, paired by data set, class, method and seed: a
     series of differences for each `method: setting value`. `base` names the columns that count as
     settings and the values to compare with.
@@ -226,10 +192,8 @@ def changes(
     Raises:
         InputError: no row has these values, or rows differ in other settings too.
     """
-    labels = [
-        ", ".join(f"{name} {row[name]}" for name in base if row[name] != base[name])
-        for _, row in table.iterrows()
-    ]
+    labels = [", ".join(f"{name} {row[name]}" for name in base if row[name] != base[name])
+              for _, row in table.iterrows()]
     keys = ["dataset", "category", "method", "seed"]
     labelled = table.assign(label=labels)
     if "" not in labels or labelled.duplicated([*keys, "label"]).any():
@@ -237,10 +201,6 @@ def changes(
         raise InputError(f"expected one row for each class at {dict(base)}, found {problem}")
     wide = labelled.pivot(index=keys, columns="label", values=value)
     differences = wide.drop(columns="").sub(wide[""], axis=0)
-    return {
-        f"{method}: {label}": part[label].dropna()
-        for label in dict.fromkeys(labels)
-        if label
-        for method, part in differences.groupby("method", sort=False)
-        if part[label].notna().any()
-    }
+    return {f"{method}: {label}": part[label].dropna() for label in dict.fromkeys(labels) if label
+            for method, part in differences.groupby("method", sort=False)
+            if part[label].notna().any()}

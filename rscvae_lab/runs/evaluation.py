@@ -79,16 +79,13 @@ def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
         return dict.fromkeys(("auroc", "auroc_recon", "auroc_mut"))
     means = scoring.Normalisers.over(test.l_recon, test.l_mut)
     scores = scoring.novelty_score(test.l_recon, test.l_mut, means)
-    return {
-        "auroc": scoring.auroc(labels, scores),
-        "auroc_recon": scoring.auroc(labels, test.l_recon),
-        "auroc_mut": scoring.auroc(labels, test.l_mut),
-    }
+    return {"auroc": scoring.auroc(labels, scores),
+            "auroc_recon": scoring.auroc(labels, test.l_recon),
+            "auroc_mut": scoring.auroc(labels, test.l_mut)}
 
 
-def score(
-    model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None
-) -> pd.DataFrame:
+def score(model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None
+          ) -> pd.DataFrame:
     """l_recon, l_mut, l_enc1 and novelty_score of each image; baselines have only their score."""
     if not config.method.is_vae:
         frame = pd.DataFrame(np.nan, index=range(len(images)), columns=MEASURES)
@@ -97,9 +94,8 @@ def score(
     return frame.assign(novelty_score=scoring.novelty_score(frame.l_recon, frame.l_mut, means))
 
 
-def evaluate(
-    model: nn.Module, split: OneClassSplit, config: Config
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def evaluate(model: nn.Module, split: OneClassSplit, config: Config
+             ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The rows of `scores.csv` for a trained model, and the figures of `metrics.json`."""
     labels = split.test_labels.numpy()
     if config.method.is_vae:
@@ -109,16 +105,12 @@ def evaluate(
         metrics = score_metrics(labels, test, heldout)
         metrics |= _validation(heldout, measure(model, split.validation, config.js))
     else:
-        test, heldout, novel = (
-            score(model, images, config, None)
-            for images in (split.test, split.heldout, split.validation)
-        )
+        test, heldout, novel = (score(model, images, config, None)
+                                for images in (split.test, split.heldout, split.validation))
         both = np.concatenate([heldout.novelty_score, novel.novelty_score])
-        metrics = {
-            "auroc": _auroc(labels, test.novelty_score),
-            "auroc_validation": _auroc(_labels(heldout, novel), both),
-            "threshold": scoring.threshold(heldout.novelty_score),
-        }
+        metrics = {"auroc": _auroc(labels, test.novelty_score),
+                   "auroc_validation": _auroc(_labels(heldout, novel), both),
+                   "threshold": scoring.threshold(heldout.novelty_score)}
     test.insert(0, "index", split.test_index.numpy())
     test.insert(1, "label", labels)
     return test, metrics
@@ -132,34 +124,28 @@ def _validation(heldout: pd.DataFrame, novel: pd.DataFrame) -> dict[str, float |
     """The AUROCs that settings may be chosen by: held-out normal against novel *training* images,
     none of them trained on; Eq. 15 with means over these images, and alpha 0."""
     figures = aurocs(_labels(heldout, novel), pd.concat([heldout, novel], ignore_index=True))
-    return {"auroc_validation": figures["auroc"], "auroc_validation_recon": figures["auroc_recon"]}
+    return {"auroc_validation": figures["auroc"],
+            "auroc_validation_recon": figures["auroc_recon"]}
 
 
 def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:
     return np.repeat([NORMAL, NOVEL], [len(normal), len(novel)])
 
 
-def score_metrics(
-    labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame
-) -> dict[str, float | None]:
+def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame
+                  ) -> dict[str, float | None]:
     """The figures that follow from `measure` on test and held-out images; None where undefined.
 
     `novelty_score` and its threshold are normalised by the held-out means.
     """
     means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
-    scores, heldout_scores = (
-        scoring.novelty_score(part.l_recon, part.l_mut, means) for part in (test, heldout)
-    )
-    return (
-        aurocs(labels, test)
-        | {
-            "auroc_heldout_norm": _auroc(labels, scores),
-            "threshold": scoring.threshold(heldout_scores),
-        }
-        | _consistency(labels, test)
-        | _deviation(labels, test, least_information(heldout.l_enc1))
-        | {"heldout_mean_recon": means.recon, "heldout_mean_mut": means.mut}
-    )
+    scores, heldout_scores = (scoring.novelty_score(part.l_recon, part.l_mut, means)
+                              for part in (test, heldout))
+    return (aurocs(labels, test) | {"auroc_heldout_norm": _auroc(labels, scores),
+                                    "threshold": scoring.threshold(heldout_scores)}
+            | _consistency(labels, test)
+            | _deviation(labels, test, least_information(heldout.l_enc1))
+            | {"heldout_mean_recon": means.recon, "heldout_mean_mut": means.mut})
 
 
 def _consistency(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
@@ -170,18 +156,15 @@ def _consistency(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | No
     recon, mut = normal.l_recon, normal.l_mut
     over_normals = scoring.Normalisers.over(recon, mut)
     over_all = scoring.Normalisers.over(test.l_recon, test.l_mut)
-    return {
-        "s_a": scoring.s_a(recon, mut, over_normals),
-        "s_a_test_mean": scoring.s_a(recon, mut, over_all),
-        "s_a_spearman": scoring.s_a_spearman(recon, mut),
-        "s_a_relative": scoring.s_a_relative(recon, mut),
-    }
+    return {"s_a": scoring.s_a(recon, mut, over_normals),
+            "s_a_test_mean": scoring.s_a(recon, mut, over_all),
+            "s_a_spearman": scoring.s_a_spearman(recon, mut),
+            "s_a_relative": scoring.s_a_relative(recon, mut)}
 
 
 def _deviation(labels: np.ndarray, test: pd.DataFrame, border: float) -> dict[str, float | None]:
     """The shares of novel and of normal test images in the unknown region, where l_enc1 is below
     `border` nats; the first is the semantic-deviation rate."""
-
     def share(label: int) -> float | None:
         group = test.l_enc1[labels == label]
         return float((group < border).mean()) if len(group) else None

@@ -50,15 +50,13 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
         return None
     difference = _difference(read_config(folder), config)
     if difference:
-        raise InputError(
-            f"{folder} holds the run of another config ({difference}): choose another folder"
-        )
+        raise InputError(f"{folder} holds the run of another config ({difference}): "
+                         "choose another folder")
     if (folder / METRICS).is_file():
         return Run.load(folder)
     if not resume:
-        raise InputError(
-            f"{folder} holds an unfinished run of this config: add --resume to go on with it"
-        )
+        raise InputError(f"{folder} holds an unfinished run of this config: add --resume to go on "
+                         "with it")
     return None
 
 
@@ -76,9 +74,8 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
             yield
             Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
-        raise InputError(
-            f"another training is at work in {out}: expected to be the only one"
-        ) from None
+        raise InputError(f"another training is at work in {out}: expected to be the only one"
+                         ) from None
 
 
 def begin(out: str | Path, config: Config) -> Path:
@@ -92,13 +89,8 @@ def begin(out: str | Path, config: Config) -> Path:
     return folder
 
 
-def finish(
-    folder: Path,
-    config: Config,
-    split: OneClassSplit,
-    history: list[dict[str, Any]],
-    seconds: float | None = None,
-) -> Run:
+def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
+           seconds: float | None = None) -> Run:
     """Scores the stored weights and writes the remaining files, `metrics.json` last; a finished
     run stays as it is.
 
@@ -111,10 +103,8 @@ def finish(
     load_weights(folder / WEIGHTS, model)
     scores, figures = evaluate(model.to(config.device), split, config)
     table = pd.DataFrame(history, columns=HISTORY_NAMES)
-    figures |= {
-        "auroc_best": best(table, "auroc", figures["auroc"]),
-        "auroc_final": last(table, "auroc", figures["auroc"]),
-    }
+    figures |= {"auroc_best": best(table, "auroc", figures["auroc"]),
+                "auroc_final": last(table, "auroc", figures["auroc"])}
     metrics = dict.fromkeys((*METRIC_NAMES, *NORMALISER_NAMES))
     metrics |= figures | split.counts | _provenance(config, split, history, seconds)
     write_whole(folder / HISTORY, table.to_csv(index=False))
@@ -131,38 +121,24 @@ def _difference(found: Config, asked: Config) -> str:
     return ""
 
 
-def _provenance(
-    config: Config, split: OneClassSplit, history: list[dict[str, Any]], seconds: float
-) -> dict[str, Any]:
+def _provenance(config: Config, split: OneClassSplit, history: list[dict[str, Any]],
+                seconds: float) -> dict[str, Any]:
     epochs, seen = bool(history), len(split.train) + len(split.anomalies)
     if epochs:
         seen = steps_per_epoch(seen, config.batch_size) * config.batch_size * config.epochs
-    return {
-        "epochs": config.result_epoch if epochs else None,
-        "seed": config.seed,
-        "scale": config.scale,
-        "seconds": round(seconds, 3),
-        "images_per_second": round(seen / seconds, 1),
-        "device": config.device,
-        "torch": torch.__version__,
-        "commit": commit(),
-    }
+    return {"epochs": config.result_epoch if epochs else None, "seed": config.seed,
+            "scale": config.scale, "seconds": round(seconds, 3),
+            "images_per_second": round(seen / seconds, 1), "device": config.device,
+            "torch": torch.__version__, "commit": commit()}
 
 
 @cache
 def commit() -> str | None:
     """The checkout's commit, marked `-dirty` where the code that trains differs from it; None
     outside a checkout."""
-
     def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words],
-            cwd=project_root(),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
+        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True,
+                              check=True, timeout=10).stdout.strip()
 
     try:
         trains = ("rscvae_lab", "pyproject.toml", "requirements.lock")

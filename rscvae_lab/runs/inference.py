@@ -13,9 +13,8 @@ from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import make_folder, write_whole
 
 
-def score_images(
-    run_folder: str | Path, paths: Iterable[str | Path], out: str | Path
-) -> tuple[pd.DataFrame, list[str]]:
+def score_images(run_folder: str | Path, paths: Iterable[str | Path], out: str | Path
+                 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores image files, compares them with the run's threshold, and writes a CSV.
 
     Returns:
@@ -35,9 +34,8 @@ def score_images(
         except InputError as error:
             unreadable.append(str(error))
     if not images:
-        raise InputError(
-            f"expected readable images, found none among {len(files)} files; {unreadable[0]}"
-        )
+        raise InputError(f"expected readable images, found none among {len(files)} files; "
+                         f"{unreadable[0]}")
     table = run.score(torch.stack(list(images.values())))
     table.insert(0, "file", list(images))
     threshold = run.metrics["threshold"]

@@ -42,15 +42,8 @@ class Journal:
     def last_loss(self) -> float:
         return self.histories[0][-1]["loss"]
 
-    def enter(
-        self,
-        i: int,
-        epoch: int,
-        sums: list[list[float]],
-        seconds: float,
-        split: OneClassSplit,
-        model: VAE | None,
-    ) -> None:
+    def enter(self, i: int, epoch: int, sums: list[list[float]], seconds: float,
+              split: OneClassSplit, model: VAE | None) -> None:
         """Adds an epoch of a model to its history; with a model, its AUROCs on the test set."""
         row = self._means(self.configs[i], epoch, sums, self.steps[i]) | {"seconds": seconds}
         if model is not None:
@@ -65,13 +58,10 @@ class Journal:
     def save(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
         """Writes the state that `restore` reads."""
         state = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
-        state |= {
-            _OPTIMIZER + name: tensor for name, tensor in optimizer_tensors(optimizer).items()
-        }
-        note = {
-            "configs": [config.config_hash for config in self.configs],
-            "histories": self.histories,
-        }
+        state |= {_OPTIMIZER + name: tensor
+                  for name, tensor in optimizer_tensors(optimizer).items()}
+        note = {"configs": [config.config_hash for config in self.configs],
+                "histories": self.histories}
         save_tensors(self.folders[0] / STATE, state, note)
 
     def restore(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
@@ -88,28 +78,18 @@ class Journal:
         if len(hashes) > 1 and note.get("configs") != hashes:
             return  # of an ensemble of another plan that began with the same model
         own = model.state_dict()
-        saved = {
-            name.removeprefix(_MODEL): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(_MODEL)
-        }
+        saved = {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items()
+                 if name.startswith(_MODEL)}
         if note.get("configs") != hashes or {name: part.shape for name, part in saved.items()} != {
-            name: part.shape for name, part in own.items()
-        }:
-            raise InputError(
-                f"expected the state of run {hashes[0]} in {path}, found another training's"
-            )
+                name: part.shape for name, part in own.items()}:
+            raise InputError(f"expected the state of run {hashes[0]} in {path}, found another "
+                             "training's")
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(saved[name])
-        restore_optimizer(
-            optimizer,
-            {
-                name.removeprefix(_OPTIMIZER): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(_OPTIMIZER)
-            },
-        )
+        restore_optimizer(optimizer, {name.removeprefix(_OPTIMIZER): tensor
+                                      for name, tensor in tensors.items()
+                                      if name.startswith(_OPTIMIZER)})
         self.histories = note["histories"]
 
     def discard(self) -> None:
@@ -117,9 +97,8 @@ class Journal:
         (self.folders[0] / STATE).unlink(missing_ok=True)
 
     @staticmethod
-    def _means(
-        config: Config, epoch: int, sums: list[list[float]], steps: int
-    ) -> dict[str, float | None]:
+    def _means(config: Config, epoch: int, sums: list[list[float]], steps: int
+               ) -> dict[str, float | None]:
         """An epoch's means: `loss` over all images, the terms over normal ones, `anomalous` (the
         loss) over the others. Raises InputError where training diverged."""
         (n_normal, loss, recon, enc1, enc2, mut), (n_anomalous, anomalous, *_) = sums
@@ -128,19 +107,12 @@ class Journal:
             raise InputError(
                 f"training diverged in epoch {epoch}: expected a finite loss of {config.dataset} "
                 f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "
-                f"{config.learning_rate:g} in another folder"
-            )
+                f"{config.learning_rate:g} in another folder")
         totals = {"recon": recon, "enc1": enc1}
         if config.method.recodes:
             totals |= {"enc2": enc2, "mut": mut, "consist": enc2 + mut}
-        means = {
-            name: totals[name] / n_normal if n_normal and name in totals else None
-            for name in ("recon", "enc1", "enc2", "mut", "consist")
-        }
-        return {
-            "epoch": epoch,
-            "loss": loss / (n_normal + n_anomalous),
-            **means,
-            "anomalous": anomalous / n_anomalous if n_anomalous else None,
-            "learning_rate": learning_rate(config, epoch - 1 + (steps - 1) / steps),
-        }
+        means = {name: totals[name] / n_normal if n_normal and name in totals else None
+                 for name in ("recon", "enc1", "enc2", "mut", "consist")}
+        return {"epoch": epoch, "loss": loss / (n_normal + n_anomalous), **means,
+                "anomalous": anomalous / n_anomalous if n_anomalous else None,
+                "learning_rate": learning_rate(config, epoch - 1 + (steps - 1) / steps)}

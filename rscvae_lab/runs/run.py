@@ -24,70 +24,21 @@ from rscvae_lab.storage.tensors import load_weights
 CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
 SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 
-HISTORY_NAMES = (
-    "epoch",
-    "loss",
-    "recon",
-    "enc1",
-    "enc2",
-    "mut",
-    "consist",
-    "anomalous",
-    "learning_rate",
-    "seconds",
-    "auroc",
-    "auroc_recon",
-    "auroc_mut",
-)
+HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
+                 "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
 METRIC_NAMES = (
-    "auroc",
-    "auroc_recon",
-    "auroc_mut",
-    "auroc_heldout_norm",
-    "auroc_best",
-    "auroc_final",
-    "threshold",
-    "s_a",
-    "s_a_test_mean",
-    "s_a_spearman",
-    "n_train",
-    "n_heldout",
-    "n_anomalous_train",
-    "n_test_normal",
-    "n_test_novel",
-    "epochs",
-    "seed",
-    "scale",
-    "seconds",
-    "images_per_second",
-    "device",
-    "torch",
-    "commit",
-    "auroc_validation",
-    "auroc_validation_recon",
-    "s_a_relative",
-    "semantic_deviation_rate",
-    "normal_in_unknown",
+    "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final",
+    "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout",
+    "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs", "seed", "scale", "seconds",
+    "images_per_second", "device", "torch", "commit", "auroc_validation",
+    "auroc_validation_recon", "s_a_relative", "semantic_deviation_rate", "normal_in_unknown",
 )
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them, for novelty_score
 _SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
-_REST = [
-    field.name for field in fields(Config) if field.name not in {"mode", *_SETTINGS, *METRIC_NAMES}
-]
-ROW_NAMES = tuple(
-    dict.fromkeys(
-        (
-            "dataset",
-            "category",
-            "method",
-            "config_hash",
-            *_SETTINGS,
-            *METRIC_NAMES,
-            *_REST,
-            "command",
-        )
-    )
-)
+_REST = [field.name for field in fields(Config)
+         if field.name not in {"mode", *_SETTINGS, *METRIC_NAMES}]
+ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash", *_SETTINGS,
+                                 *METRIC_NAMES, *_REST, "command")))
 
 
 def new_model(config: Config) -> nn.Module:
@@ -149,11 +100,8 @@ class Run:
         `vae` is `vae` (alpha 0) and `recode_vae` (alpha 0.5)."""
         config = self.config
         row = {name: value for name, value in vars(config).items() if name in ROW_NAMES}
-        row |= {
-            "config_hash": config.config_hash,
-            "command": command_of(config),
-            "widths": "-".join(map(str, config.widths)),
-        }
+        row |= {"config_hash": config.config_hash, "command": command_of(config),
+                "widths": "-".join(map(str, config.widths))}
         row |= {name: self.metrics[name] for name in METRIC_NAMES}
         return [row | self._own(method) for method in rows_of(config.mode)]
 
@@ -161,15 +109,12 @@ class Run:
         """What a method's row has of its own: plain `vae` is scored by reconstruction alone."""
         if method != "vae":
             return {"method": method}
-        return {
-            "method": method,
-            "threshold": None,
-            "auroc": self.metrics["auroc_recon"],
-            "auroc_heldout_norm": self.metrics["auroc_recon"],
-            "auroc_validation": self.metrics["auroc_validation_recon"],
-            "auroc_best": best(self.history, "auroc_recon"),
-            "auroc_final": last(self.history, "auroc_recon"),
-        }
+        return {"method": method, "threshold": None,
+                "auroc": self.metrics["auroc_recon"],
+                "auroc_heldout_norm": self.metrics["auroc_recon"],
+                "auroc_validation": self.metrics["auroc_validation_recon"],
+                "auroc_best": best(self.history, "auroc_recon"),
+                "auroc_final": last(self.history, "auroc_recon")}
 
 
 def finished(folder: str | Path | None = None) -> list[Run]:
@@ -207,7 +152,6 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, TypeError) as error:
         raise InputError(f"expected JSON in {path}, found something else ({error})") from None
     if missing:
-        raise InputError(
-            f"expected the metrics of a run in {path}, found none named {min(missing)}"
-        )
+        raise InputError(f"expected the metrics of a run in {path}, found none named "
+                         f"{min(missing)}")
     return metrics

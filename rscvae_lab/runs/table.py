@@ -50,15 +50,9 @@ class Table:
 
     def unfinished(self) -> list[Unit]:
         """The units without all of their rows."""
-        return [
-            unit
-            for unit in self.units
-            if any(
-                (config.config_hash, method) not in self._rows
-                for config in unit
-                for method in rows_of(config.mode)
-            )
-        ]
+        return [unit for unit in self.units
+                if any((config.config_hash, method) not in self._rows
+                       for config in unit for method in rows_of(config.mode))]
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Adds rows and replaces the whole file at once, in the order of the units."""

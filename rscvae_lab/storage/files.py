@@ -36,9 +36,8 @@ def make_folder(path: str | Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"expected a folder that can be written to, found {folder} ({error.strerror})"
-        ) from None
+        raise InputError(f"expected a folder that can be written to, found {folder} "
+                         f"({error.strerror})") from None
     return folder
 
 

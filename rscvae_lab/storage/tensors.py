@@ -15,9 +15,8 @@ from rscvae_lab.storage.files import write_whole
 _NOTE = "rscvae"  # the only metadata key: safetensors writes several in a random order
 
 
-def save_tensors(
-    path: Path, tensors: dict[str, Tensor], note: dict[str, Any] | None = None
-) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any] | None = None
+                 ) -> None:
     """Writes named tensors, and a JSON note with them, as one whole file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_whole(path, save(plain, None if note is None else {_NOTE: json.dumps(note)}))
@@ -32,9 +31,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(f"expected {path}, found no such file") from None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"expected safetensors in {path}, found something else or a damaged file ({error})"
-        ) from None
+        raise InputError(f"expected safetensors in {path}, found something else or a damaged file "
+                         f"({error})") from None
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
@@ -48,16 +46,13 @@ def load_weights(path: Path, model: nn.Module) -> None:
     tensors, _ = load_tensors(path)
     expected = model.state_dict()
     for name in expected.keys() | tensors.keys():
-        want, have = (
-            tuple(side[name].shape) if name in side else "nothing" for side in (expected, tensors)
-        )
+        want, have = (tuple(side[name].shape) if name in side else "nothing"
+                      for side in (expected, tensors))
         if want != have:
-            raise InputError(
-                f"{path} holds another model's weights: expected {want} for {name}, found {have}"
-            )
+            raise InputError(f"{path} holds another model's weights: expected {want} for {name}, "
+                             f"found {have}")
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise InputError(
-            f"expected finite weights in {path}, found NaN or infinite values in {broken[0]}"
-        )
+        raise InputError(f"expected finite weights in {path}, found NaN or infinite values in "
+                         f"{broken[0]}")
     model.load_state_dict(tensors)

@@ -41,9 +41,8 @@ def errors_shown_in(place: ipywidgets.HTML) -> Iterator[None]:
             logging.getLogger(__name__).exception("a widget's callback failed")
         message = html.escape(" ".join(str(error).split()) or "no message")
         colour = "var(--jp-error-color1, #c53030)"  # follows JupyterLab's theme
-        place.value = (
-            f'<span style="color: {colour}"><b>{type(error).__name__}:</b> {message}</span>'
-        )
+        place.value = (f'<span style="color: {colour}"><b>{type(error).__name__}:</b> '
+                       f"{message}</span>")
 
 
 class Panel(ipywidgets.VBox):
@@ -55,12 +54,8 @@ class Panel(ipywidgets.VBox):
         image, text, error: widgets that hold the PNG, HTML, and the error (empty: none).
     """
 
-    def __init__(
-        self,
-        draw: Draw,
-        controls: Mapping[str, ipywidgets.ValueWidget],
-        image: ipywidgets.DOMWidget | None = None,
-    ):
+    def __init__(self, draw: Draw, controls: Mapping[str, ipywidgets.ValueWidget],
+                 image: ipywidgets.DOMWidget | None = None):
         self.draw, self.controls, self.image = draw, dict(controls), image or empty_image()
         self.text, self.error = ipywidgets.HTML(), ipywidgets.HTML()
         layout = {"flex_flow": "row wrap", "grid_gap": "0 1.5rem"}
@@ -79,28 +74,15 @@ class Panel(ipywidgets.VBox):
             self.text.value = text
 
 
-def slider(
-    name: str, value: float, low: float, high: float, step: float
-) -> ipywidgets.ValueWidget:
+def slider(name: str, value: float, low: float, high: float, step: float
+           ) -> ipywidgets.ValueWidget:
     """A slider of integers where `step` is an int, of real numbers otherwise."""
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(
-        value,
-        min=low,
-        max=high,
-        step=step,
-        description=name,
-        layout={"width": "26rem"},
-        style={"description_width": "initial"},
-    )
+    return kind(value, min=low, max=high, step=step, description=name, layout={"width": "26rem"},
+                style={"description_width": "initial"})
 
 
 def dropdown(name: str, options: Any, value: Any = None) -> ipywidgets.Dropdown:
     chosen = {} if value is None else {"value": value}
-    return ipywidgets.Dropdown(
-        options=options,
-        description=name,
-        layout={"width": "max-content"},
-        style={"description_width": "initial"},
-        **chosen,
-    )
+    return ipywidgets.Dropdown(options=options, description=name, layout={"width": "max-content"},
+                               style={"description_width": "initial"}, **chosen)

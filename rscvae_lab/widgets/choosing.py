@@ -13,14 +13,8 @@ from rscvae_lab.runs.evaluation import code
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 
 N_IMAGES = 4
-FIELDS = (
-    "dataset",
-    "category",
-    "mode",
-    "epochs",
-    "seed",
-    "config_hash",
-)  # the hash separates runs that differ in other settings
+FIELDS = ("dataset", "category", "mode", "epochs", "seed",
+          "config_hash")  # the hash separates runs that differ in other settings
 
 
 class RunChooser(Panel):
@@ -40,10 +34,8 @@ class RunChooser(Panel):
         self.runs, self.run = list(runs), runs[0]
         self._splits: dict[str, OneClassSplit] = {}
         self._narrowing = False
-        fields = {
-            name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
-            for name in FIELDS
-        }
+        fields = {name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
+                  for name in FIELDS}
         super().__init__(self.show, fields | {"epoch": slider("look back at epoch", 1, 1, 1, 1)})
         self.controls["epoch"].value = self.controls["epoch"].max
 
@@ -78,19 +70,15 @@ class RunChooser(Panel):
         test, history = self._splits[config.config_hash].test, history[history.epoch <= epoch]
         images = test[:: max(1, len(test) // N_IMAGES)][:N_IMAGES]
         rows = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
-        metrics = {
-            name: run.metrics[name]
-            for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
-        }
-        numbers = ", ".join(
-            f"{name} {value:.3f}" for name, value in metrics.items() if value is not None
-        )
+        metrics = {name: run.metrics[name]
+                   for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
+        numbers = ", ".join(f"{name} {value:.3f}"
+                            for name, value in metrics.items() if value is not None)
         last = history.iloc[-1]
         return figures.live(history, config.epochs, rows, config.mode), (
             f"mode {config.mode} on {config.dataset} {config.category}: {numbers}<br>at epoch "
             f"{epoch}: l_recon {last.recon:.1f}, l_enc1 {last.enc1:.1f} nats (images: the final "
-            "weights)"
-        )
+            "weights)")
 
 
 def _options(name: str, runs: Sequence[Run]) -> list:

@@ -14,13 +14,8 @@ from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
 
-COLOURINGS = {
-    "normal or novel": "group",
-    "class": "category",
-    "region": "region",
-    "information (nats)": "l_enc1",
-    "novelty score": "novelty_score",
-}
+COLOURINGS = {"normal or novel": "group", "class": "category", "region": "region",
+              "information (nats)": "l_enc1", "novelty score": "novelty_score"}
 NEAR = 0.3  # inches from a click to the nearest point; farther clicks choose nothing
 
 
@@ -41,17 +36,13 @@ class DeviationExplorer(Panel):
     def __init__(self, atlases: Mapping[str, Atlas]):
         self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
         if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
-            raise InputError(
-                "expected maps of the same images, found others: make all from one "
-                "split, size and seed"
-            )
+            raise InputError("expected maps of the same images, found others: make all from one "
+                             "split, size and seed")
         image = ClickableImage()
         image.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.frame.group == "novel"))
-        controls = {
-            "colour": dropdown("colour by", list(COLOURINGS)),
-            "chosen": slider("image", novel, 0, len(self.first.images) - 1, 1),
-        }
+        controls = {"colour": dropdown("colour by", list(COLOURINGS)),
+                    "chosen": slider("image", novel, 0, len(self.first.images) - 1, 1)}
         super().__init__(self.show, controls, image)
 
     def show(self, colour: str, chosen: int) -> tuple[Figure, str]:
@@ -63,9 +54,8 @@ class DeviationExplorer(Panel):
             frames[name] = atlas.frame
             images[f"{name}:\nreconstruction"] = examined.coding.x_hat[chosen].numpy()
             images[f"{name}:\nfrom the second code"] = examined.x_re[chosen].numpy()
-        figure, self.places = figures.deviation(
-            frames, COLOURINGS[colour], colour, chosen, images, self._class_names
-        )
+        figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
+                                                self._class_names)
         self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
 
@@ -75,20 +65,15 @@ class DeviationExplorer(Panel):
 
     def _numbers(self, chosen: int) -> str:
         row = self.first.frame.iloc[chosen]
-        kind = {
-            "train": "a training image",
-            "normal": "a normal test image",
-            "novel": "a novel test image",
-        }[row.group]
+        kind = {"train": "a training image", "normal": "a normal test image",
+                "novel": "a novel test image"}[row.group]
         lines = [f"image {chosen}: {kind}, class {self._class_names[row.category]}"]
         for method, atlas in self.atlases.items():
             row = atlas.frame.iloc[chosen]
-            lines.append(
-                f"{METHOD_NAMES[method]}: <b>{row.region} region</b>, information "
-                f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, l_recon "
-                f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, novelty score "
-                f"{row.novelty_score:.2f}"
-            )
+            lines.append(f"{METHOD_NAMES[method]}: <b>{row.region} region</b>, information "
+                         f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, l_recon "
+                         f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, novelty score "
+                         f"{row.novelty_score:.2f}")
         return f'<div style="line-height: 1.5">{"<br>".join(lines)}</div>'
 
     def _clicked(self, change: dict) -> None:

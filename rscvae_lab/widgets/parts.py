@@ -17,9 +17,8 @@ class PartInspector(Panel):
         self.inspection = inspection
         self.top = float(np.percentile(inspection.maps, 99.9))  # one colour scale for all parts
         kinds = [ALL, *dict.fromkeys(inspection.frame.kind)]
-        super().__init__(
-            self.show, {"kind": dropdown("kind", kinds), "number": slider("part", 0, 0, 1, 1)}
-        )
+        super().__init__(self.show, {"kind": dropdown("kind", kinds),
+                                     "number": slider("part", 0, 0, 1, 1)})
 
     def redraw(self) -> None:
         """Limits the number to the parts of the kind, then draws."""
@@ -33,19 +32,14 @@ class PartInspector(Panel):
         """The images, error map and score of one part."""
         chosen, inspection = self._of_kind(kind)[number], self.inspection
         part, frame, threshold = inspection.look(chosen), inspection.frame, inspection.threshold
-        images = {
-            "input": part.image.numpy(),
-            "reconstruction": part.x_hat.numpy(),
-            "from the second code": part.x_re.numpy(),
-        }
+        images = {"input": part.image.numpy(), "reconstruction": part.x_hat.numpy(),
+                  "from the second code": part.x_re.numpy()}
         mask = None if part.mask is None else part.mask.numpy()
         figure = figures.part(images, part.error.numpy(), mask, self.top, frame, chosen, threshold)
         row = frame.iloc[chosen]
         truth = "defective" if row.label == NOVEL else "good"
         verdict = "novel" if row.novelty_score > threshold else "normal"
-        return figure, (
-            f"{row.file}: {truth}, called <b>{verdict}</b>; novelty score "
-            f"{row.novelty_score:.2f} (threshold {threshold:.2f}), l_recon "
-            f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, l_enc1 {row.l_enc1:.1f} nats, "
-            f"mean brightness {row.brightness:.0f} of 255"
-        )
+        return figure, (f"{row.file}: {truth}, called <b>{verdict}</b>; novelty score "
+                        f"{row.novelty_score:.2f} (threshold {threshold:.2f}), l_recon "
+                        f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, l_enc1 {row.l_enc1:.1f} nats, "
+                        f"mean brightness {row.brightness:.0f} of 255")

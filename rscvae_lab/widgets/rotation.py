@@ -39,22 +39,16 @@ class Turning:
         """The figure at the nearest measured angle, and its numbers as text."""
         i, regions = round(angle / STEP), self.survey.regions
         frame, coding, x_re = self.examined
-        images = {
-            "input": self.images[i],
-            "reconstruction $\\hat{x}$": coding.x_hat[i],
-            "from the second code": x_re[i],
-        }
+        images = {"input": self.images[i], "reconstruction $\\hat{x}$": coding.x_hat[i],
+                  "from the second code": x_re[i]}
         images = {name: np.asarray(image) for name, image in images.items()}
         borders = regions.least_information, regions.farthest
-        figure = figures.rotation(
-            frame, i, images, self.survey.test.frame, borders, self.survey.run.metrics["threshold"]
-        )
+        figure = figures.rotation(frame, i, images, self.survey.test.frame, borders,
+                                  self.survey.run.metrics["threshold"])
         row = frame.iloc[i]
-        return figure, (
-            f"turned by {row.angle:.0f}°: <b>{row.region} region</b>; information "
-            f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, novelty score "
-            f"{row.novelty_score:.2f}"
-        )
+        return figure, (f"turned by {row.angle:.0f}°: <b>{row.region} region</b>; information "
+                        f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, novelty score "
+                        f"{row.novelty_score:.2f}")
 
 
 def starts(survey: Survey) -> list[int]:
@@ -76,7 +70,5 @@ def rotation_explorer(survey: Survey, n_images: int = 6) -> Panel:
         return turnings[image].at(angle)
 
     choices = [(f"test image {i + 1}", i) for i in range(len(images))]
-    return Panel(
-        draw,
-        {"image": dropdown("image", choices), "angle": slider("angle (degrees)", 0, 0, 360, STEP)},
-    )
+    return Panel(draw, {"image": dropdown("image", choices),
+                        "angle": slider("angle (degrees)", 0, 0, 360, STEP)})

@@ -28,37 +28,22 @@ class Mixtures:
     def of(cls, run: Run) -> Self:
         """Raises InputError where the run's test set lacks a label, or for a baseline's run."""
         require_vae(run.config)
-        labels, l_recon, l_mut = (
-            run.scores[name].to_numpy() for name in ("label", "l_recon", "l_mut")
-        )
-        means = {
-            "held-out normals": run.normalisers,
-            "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut),
-        }
-        curves = {
-            name: np.array(
-                [
-                    scoring.auroc(labels, scoring.novelty_score(l_recon, l_mut, mean, alpha))
-                    for alpha in ALPHAS
-                ]
-            )
-            for name, mean in means.items()
-        }
+        labels, l_recon, l_mut = (run.scores[name].to_numpy()
+                                  for name in ("label", "l_recon", "l_mut"))
+        means = {"held-out normals": run.normalisers,
+                 "the test set (paper)": scoring.Normalisers.over(l_recon, l_mut)}
+        curves = {name: np.array([scoring.auroc(labels, scoring.novelty_score(
+            l_recon, l_mut, mean, alpha)) for alpha in ALPHAS]) for name, mean in means.items()}
         return cls(labels, l_recon, l_mut, means, curves)
 
     def at(self, alpha: float) -> tuple[Figure, str]:
         """The figure at one alpha, and its two AUROCs as text."""
-        scores = {
-            name: scoring.novelty_score(self.l_recon, self.l_mut, mean, alpha)
-            for name, mean in self.means.items()
-        }
-        aurocs = ", ".join(
-            f"{scoring.auroc(self.labels, score):.3f} by {name}" for name, score in scores.items()
-        )
-        return (
-            figures.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores),
-            f"α = {alpha:.2f}: AUROC {aurocs}",
-        )
+        scores = {name: scoring.novelty_score(self.l_recon, self.l_mut, mean, alpha)
+                  for name, mean in self.means.items()}
+        aurocs = ", ".join(f"{scoring.auroc(self.labels, score):.3f} by {name}"
+                           for name, score in scores.items())
+        return (figures.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores),
+                f"α = {alpha:.2f}: AUROC {aurocs}")
 
 
 def alpha_explorer(run: Run) -> Panel:

@@ -70,22 +70,12 @@ def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
         rows = {"test image": images[:N_IMAGES].numpy(), "distorted": distorted[:N_IMAGES].numpy()}
         return figures.image_table(rows, verdicts), (
             f"class {name}: <b>{after.mean():.0%}</b> of {len(images)} test images still look "
-            f"like their class after this ({before.mean():.0%} before it)"
-        )
+            f"like their class after this ({before.mean():.0%} before it)")
 
     size = next(iter(classes.values()))[0].shape[-1]
     texts = {"h_flip": "flip left-right", "v_flip": "flip up-down", "rotate": "quarter turn"}
-    boxes = {
-        name: ipywidgets.Checkbox(
-            False, description=text, indent=False, layout={"width": "max-content"}
-        )
-        for name, text in texts.items()
-    }
-    return Panel(
-        draw,
-        {
-            "name": dropdown("class", list(classes)),
-            **boxes,
-            "cutout": slider("cut-out (pixels)", 0, 0, size, 1),
-        },
-    )
+    boxes = {name: ipywidgets.Checkbox(False, description=text, indent=False,
+                                       layout={"width": "max-content"})
+             for name, text in texts.items()}
+    return Panel(draw, {"name": dropdown("class", list(classes)), **boxes,
+                        "cutout": slider("cut-out (pixels)", 0, 0, size, 1)})

@@ -99,13 +99,8 @@ class LiveTraining(ipywidgets.VBox):
         with errors_shown_in(self.error):
             images = _examples(self.config)
             try:
-                self.run = train(
-                    self.config,
-                    self.folder,
-                    resume=True,
-                    progress=False,
-                    watch=lambda training: self.watch(training, images),
-                )
+                self.run = train(self.config, self.folder, resume=True, progress=False,
+                                 watch=lambda training: self.watch(training, images))
                 outcome = self._finish(images)
             except TrainingStopped as stopped:
                 outcome = str(stopped)
