@@ -22,13 +22,13 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
-from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked, optimizer_tensors
+from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
 from rscvae_lab.engine.recorded import recorded
 from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.errors import InputError, TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import folder as folders
-from rscvae_lab.runs.journal import Journal
+from rscvae_lab.runs.journal import Journal, optimizer_tensors
 from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import runs_root
 from rscvae_lab.storage.tensors import save_weights
@@ -49,7 +49,7 @@ def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: B
     terms = losses.terms(batch.x, coding, config.js, config.recode_gradient == "fixed_target")
     loss = losses.objective(terms, batch.y, weights)
     optimizer.zero_grad()
-    loss.mean(-1).sum().backward()  # the batch's mean; of an ensemble the sum, for each is apart
+    loss.mean(-1).sum().backward()  # mean over the batch; an ensemble's models share no weights
     optimizer.step()
     measured = [torch.zeros_like(loss) if term is None else term for term in (loss, *terms)]
     return torch.stack([batch.y.to(loss.dtype), *measured], -1).detach()
@@ -68,8 +68,7 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None, split: OneClassSplit | None = None
-          ) -> Run:
+          wait: bool = False, watch: Watch | None = None) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
@@ -78,7 +77,6 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         progress: a bar over the epochs; None shows it on a terminal only.
         wait: where another process trains in the folder, wait for it instead of refusing.
         watch: called after every epoch; False ends the training there.
-        split: the images, where they are no data set's (`datasets.arrays`).
 
     Raises:
         InputError: the folder holds another config's run, the data set is not there, training
@@ -89,15 +87,13 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     if finished:
         return finished
     if not config.method.is_vae:
-        return _fit_baseline(config, out, progress, wait, split)
-    splits = split and [split]
-    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch,
-                          splits=splits)[0]
+        return _fit_baseline(config, out, progress, wait)
+    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch)[0]
 
 
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
-                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None,
-                   splits: Sequence[OneClassSplit] | None = None) -> list[Run]:
+                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None
+                   ) -> list[Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
     One that was stopped goes on from the state in the first folder; finished runs stay as they
@@ -110,7 +106,7 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
     for config, out in zip(configs, outs):
         folders.find(out, config, resume=True)  # refuses another config's run in any folder
     prepare(configs[0])
-    splits = splits or [load_split(config) for config in configs]
+    splits = [load_split(config) for config in configs]
     with folders.claim(outs[0], wait):
         found = [folders.find(out, config, resume=True) for config, out in zip(configs, outs)]
         if all(found):
@@ -262,11 +258,10 @@ def _check_ensemble(configs: Sequence[Config]) -> None:
         raise InputError(f"expected an ensemble of {first.stack} models, found {n}")
 
 
-def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool,
-                  split: OneClassSplit | None) -> Run:
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
-    split = split or load_split(config)
+    split = load_split(config)
     model = config.method.model_class()(config)  # may refuse, before anything is left
     with folders.claim(out, wait):
         finished = folders.find(out, config, resume=True)  # by the process that was waited for

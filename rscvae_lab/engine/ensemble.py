@@ -25,7 +25,8 @@ class Ensemble:
     """
 
     def __init__(self, models: Sequence[VAE]):
-        self.template = deepcopy(models[0]).to("meta")
+        self.architecture = deepcopy(models[0]).to("meta")
+        self.template = deepcopy(self.architecture)
         for layer in self.template.modules():
             if isinstance(layer, Conv2d | ConvTranspose2d):
                 layer.as_products = True
@@ -52,11 +53,8 @@ class Ensemble:
         device = self.parameters()[0].device
         models = []
         for i in range(len(self.parameters()[0])):
-            model = deepcopy(self.template).to_empty(device=device)
+            model = deepcopy(self.architecture).to_empty(device=device)
             model.load_state_dict({name: part[i] for name, part in self.state_dict().items()})
-            for layer in model.modules():
-                if isinstance(layer, Conv2d | ConvTranspose2d):
-                    layer.as_products = False
             models.append(model)
         return models
 
@@ -101,22 +99,3 @@ def masked(step: Callable[[Batch], Tensor], state: Callable[[], list[Tensor]]
         return measured
 
     return masked_step
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimizer remembers, by name: `0.exp_avg` is that of the first parameter."""
-    state = optimizer.state_dict()["state"]
-    return {f"{i}.{name}": tensor for i, own in state.items() for name, tensor in own.items()}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        i, name = key.split(".")
-        if tensor.shape == parameters[int(i)].shape:  # in the parameter's own memory format
-            tensor = torch.empty_like(parameters[int(i)]).copy_(tensor)
-        state.setdefault(int(i), {})[name] = tensor
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -14,7 +14,7 @@ Step = Callable[[Batch], Tensor]
 
 
 def recorded(step: Step, first: Batch, state: Callable[[], list[Tensor]]) -> Step:
-    """The step as a CUDA graph; what it returns is overwritten by the next one.
+    """The step as a CUDA graph.
 
     A graph knows addresses and no names: every batch is copied to where `first` was. Where the
     step cannot be recorded it stays as it is, with a warning.

@@ -2,14 +2,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from rscvae_lab.datasets.images import as_network_input
-from rscvae_lab.models.vae import VAE
+from rscvae_lab.models.vae import VAE, Coding
 
 _CHUNK = 256  # images of 32x32 pixels in a batch; of larger ones as many fewer
 
 
-@torch.no_grad()
 def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     """Sets the running statistics to those of normal images on the way that scores take.
 
@@ -22,17 +22,19 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
         images: normal training images, uint8 (N, C, S, S).
         recode: whether the encoder's statistics include reconstructions.
     """
-    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-    momenta, was_training = [layer.momentum for layer in norms], model.training
-    for layer in norms:
-        layer.reset_running_stats()
-        layer.momentum = None  # torch's cumulative average
-    chunk = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
+    n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device
-    model.train()
-    for part in images[: len(images) // chunk * chunk].split(chunk):
-        x = as_network_input(part.to(device), model.channels, model.image_size)
-        model(x.contiguous(memory_format=torch.channels_last), recode=recode)
-    for layer, momentum in zip(norms, momenta):
-        layer.momentum = momentum
-    model.train(was_training)
+    chunks = (as_network_input(part.to(device), model.channels, model.image_size)
+              for part in images[: len(images) // n * n].split(n))
+    update_bn((x.contiguous(memory_format=torch.channels_last) for x in chunks),
+              model if recode else _WithoutRecoding(model))
+
+
+class _WithoutRecoding(nn.Module):
+    def __init__(self, model: VAE):
+        super().__init__()
+        self.model = model
+        self.training = model.training  # to which update_bn returns
+
+    def forward(self, x: Tensor) -> Coding:
+        return self.model(x, recode=False)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.draws import learning_rate
-from rscvae_lab.engine.ensemble import Ensemble, optimizer_tensors, restore_optimizer
+from rscvae_lab.engine.ensemble import Ensemble
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import aurocs_on_test
@@ -116,3 +117,22 @@ class Journal:
         return {"epoch": epoch, "loss": loss / (n_normal + n_anomalous), **means,
                 "anomalous": anomalous / n_anomalous if n_anomalous else None,
                 "learning_rate": learning_rate(config, epoch - 1 + (steps - 1) / steps)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers, by name: `0.exp_avg` is that of the first parameter."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": tensor for i, own in state.items() for name, tensor in own.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        i, name = key.split(".")
+        if tensor.shape == parameters[int(i)].shape:  # in the parameter's own memory format
+            tensor = torch.empty_like(parameters[int(i)]).copy_(tensor)
+        state.setdefault(int(i), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

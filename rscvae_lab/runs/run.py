@@ -11,7 +11,7 @@ from typing import Any, Self
 import pandas as pd
 from torch import Tensor, nn
 
-from rscvae_lab.config import RECIPE, Config
+from rscvae_lab.config import Config
 from rscvae_lab.config.text import command_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
@@ -78,11 +78,6 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         return pd.read_csv(self.folder / SCORES)
-
-    @property
-    def is_of_an_older_recipe(self) -> bool:
-        """Whether other code trained it: today's would train other weights from its config."""
-        return self.config.recipe < RECIPE
 
     def score(self, images: Tensor) -> pd.DataFrame:
         """l_recon, l_mut, l_enc1 and novelty_score of images (N, C, S, S), each by itself."""

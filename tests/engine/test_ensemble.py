@@ -9,9 +9,10 @@ from rscvae_lab import losses
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.engine.batches import Batches
-from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked, optimizer_tensors
+from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.journal import optimizer_tensors
 from rscvae_lab.trainers import train, train_ensemble, train_step
 
 # Sets of different sizes, so that one model has 3 steps in an epoch and the others 4 or 5.
