@@ -30,8 +30,8 @@ _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture
     "mode": {"recode_vae": "vae"}, "recode_gradient": {"fixed_picture": "fixed_image"},
     "widths": WIDTHS,
 }
-ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False,
-               "per_defect": 1}  # fields that older runs lack, with the value they had then
+ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1,
+               "data": ""}  # fields that older runs lack, with the value they had then
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -57,6 +57,7 @@ class Config:
     mode: str = _one_of(*MODES, *COMPARED, default="o")  # or recode_vae, which is vae's training
     seed: int = _within(0, 2**31 - 1, 0)  # weights, batches, noise, mode e's anomalies
     root: str = ""  # of data set `folder`: the folder of its categories; stored as absolute path
+    data: str = ""  # fingerprint of the user's own images: other images are another training
     # the split (Sec. 4.1)
     image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
     channels: int | None = None  # 3, or 1 for grey levels
