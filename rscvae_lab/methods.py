@@ -63,6 +63,8 @@ METHODS: dict[str, Method] = {
     # floors
     "brightness": _baseline("brightness:Brightness", label="mean brightness", colour="#a0aec0"),
     "pca": _baseline("pca:PCA", label="PCA-32 (floor)", colour="#718096"),
+    "knn1": _baseline("knn:OneNeighbour", label="1 neighbour (floor)", colour="#cbd5e0"),
+    "knn5": _baseline("knn:FiveNeighbours", label="5 neighbours (floor)", colour="#1a202c"),
     # the methods that the paper compares with
     "ae": _baseline("ae:AE", label="AE", colour="#4a5568", printed="AE",
                     settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32}),
@@ -83,6 +85,7 @@ METHODS: dict[str, Method] = {
 }
 MODES = tuple(name for name, row in METHODS.items() if row.is_vae and row.is_trained)
 COMPARED = tuple(name for name, row in METHODS.items() if not row.is_vae)
+FLOORS = ("pca", "knn1", "knn5")  # what needs no network: a claim is made against the best of them
 METHOD_NAMES = {name: row.label for name, row in METHODS.items()}
 METHOD_COLOURS = {name: row.colour for name, row in METHODS.items()}
 PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.printed}
