@@ -14,7 +14,8 @@ __version__ = "0.2.0"
 
 NORMAL, NOVEL = 0, 1  # labels everywhere; a higher novelty score always means more novel
 
-_HOMES = {"Config": "config", "VAE": "models.vae", "train": "trainers", "Run": "runs"}
+_HOMES = {"Config": "config", "VAE": "models.vae", "Detector": "detector", "train": "trainers",
+          "Run": "runs"}
 __all__ = ["NORMAL", "NOVEL", *_HOMES]
 
 

@@ -5,6 +5,7 @@ dimensions, shape (B,). Only the trainer averages over the batch, where the pape
 12, 14): that rescales the learning rate and nothing else, and Adam hardly notices.
 """
 
+import inspect
 from typing import NamedTuple
 
 import torch
@@ -127,3 +128,17 @@ def objective(terms: Terms, y: Tensor, weights: Weights) -> Tensor:
     l_normal = normal(vae(terms.recon, terms.enc1), consistency, weights.consist)
     l_anomalous = anomalous(terms.enc1, consistency, weights.consist_on_anomaly)
     return mixed(l_normal, l_anomalous, y, weights.beta)
+
+
+def check_unpatched() -> None:
+    """Raises InputError for a term or divergence that was replaced from outside: a run's identity
+    would not show it."""
+    for name, function in {**{name: globals()[name] for name in _OWN}, **DIVERGENCES}.items():
+        if not function.__module__.startswith("rscvae_lab."):
+            raise InputError(f"expected the package's own {name}, found {function.__module__}."
+                             f"{function.__qualname__}: a new loss is a row of methods.py, see "
+                             "'Add a loss' in CONTRIBUTING.md")
+
+
+_OWN = [name for name, value in globals().items() if inspect.isfunction(value)
+        and value.__module__.startswith("rscvae_lab.")]

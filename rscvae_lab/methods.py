@@ -4,10 +4,11 @@ A row says what a method is called, how figures draw it, how the paper prints it
 settings it takes where a config says nothing. The rows of VAEs also say what the training is
 shown and whether it recodes; `losses.objective` sums their terms.
 
-To add a mode, add a row here; to add a method to compare with, a row and a file in `baselines/`.
+To add a mode, add a row here, with a function if it has another loss; to add a method to compare
+with, a row and a file in `baselines/`. CONTRIBUTING.md shows both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -29,6 +30,9 @@ class Method:
     # of a VAE
     anomalies: str = ""  # among its training images: none, `shifted` ones, or `real` ones
     recodes: bool = True  # False: no second encoding, no l_consist (Eq. 6)
+    # another loss than Eqs. 6-14: objective(x, coding, terms, y, weights) -> (B,), one number an
+    # image, with the arguments of `losses`; of an ensemble everything has a leading M
+    objective: Callable[..., Any] | None = None
 
     @property
     def is_vae(self) -> bool:
@@ -38,6 +42,13 @@ class Method:
     def is_trained(self) -> bool:
         """Whether a config can name it as its mode."""
         return not self.scored_from
+
+    @property
+    def own_code(self) -> tuple[Any, ...]:
+        """What of the row is not the package's: its loss, its model."""
+        foreign = not self.model.startswith("rscvae_lab.")
+        loss = () if self.objective is None else (self.objective,)
+        return (*loss, self.model_class()) if foreign else loss
 
     def model_class(self) -> type:
         module, name = self.model.split(":")
@@ -86,6 +97,13 @@ METHODS: dict[str, Method] = {
 MODES = tuple(name for name, row in METHODS.items() if row.is_vae and row.is_trained)
 COMPARED = tuple(name for name, row in METHODS.items() if not row.is_vae)
 FLOORS = ("pca", "knn1", "knn5")  # what needs no network: a claim is made against the best of them
+
+
+def trainable() -> tuple[str, ...]:
+    """The modes and methods that a config can name, with those that a user added."""
+    return tuple(name for name, row in METHODS.items() if row.is_trained)
+
+
 METHOD_NAMES = {name: row.label for name, row in METHODS.items()}
 METHOD_COLOURS = {name: row.colour for name, row in METHODS.items()}
 PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.printed}

@@ -9,6 +9,8 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from rscvae_lab import losses
-from rscvae_lab.baselines.fitting import show_progress
+from rscvae_lab.baselines.fitting import following, seeded
 from rscvae_lab.config import Config
+from rscvae_lab.config.schema import own_code
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
@@ -26,8 +29,10 @@ from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
 from rscvae_lab.engine.recorded import recorded
 from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.errors import InputError, TrainingStopped
+from rscvae_lab.models.own import Networks, identity
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import folder as folders
+from rscvae_lab.runs.callbacks import Callback, Epoch, call, write_log
 from rscvae_lab.runs.journal import Journal, optimizer_tensors
 from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import runs_root
@@ -37,7 +42,6 @@ SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # a kill costs these, and the epoch i
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p",
              "shifts", "anomaly_base", "anomaly_draw", "lambda_consist", "beta",
              "consist_on_anomaly")  # in which the models of an ensemble may differ
-Watch = Callable[["Training"], bool]
 
 
 def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: Batch,
@@ -47,7 +51,12 @@ def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: B
     with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         coding = model(batch.x, batch.noise, config.method.recodes)
     terms = losses.terms(batch.x, coding, config.js, config.recode_gradient == "fixed_target")
-    loss = losses.objective(terms, batch.y, weights)
+    own = config.method.objective
+    loss = (losses.objective(terms, batch.y, weights) if own is None
+            else own(batch.x, coding, terms, batch.y, weights))
+    if loss.shape != batch.y.shape:
+        raise InputError(f"expected a loss for each image, shape {tuple(batch.y.shape)}, found "
+                         f"{tuple(loss.shape)}")
     optimizer.zero_grad()
     loss.mean(-1).sum().backward()  # mean over the batch; an ensemble's models share no weights
     optimizer.step()
@@ -68,7 +77,8 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
 
 
 def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None) -> Run:
+          wait: bool = False, callbacks: Sequence[Callback] = (),
+          split: OneClassSplit | None = None, networks: Networks = (None, None)) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
@@ -76,45 +86,57 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
             A finished run of the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
         wait: where another process trains in the folder, wait for it instead of refusing.
-        watch: called after every epoch; False ends the training there.
+        callbacks: functions of a `runs.callbacks.Epoch`, called after every epoch; one that
+            returns False ends the training there.
+        split: images of the user's own, instead of the data set's that the config names.
+        networks: an encoder and a decoder of the user's own instead of the config's, or None each;
+            modules or functions. The run's config names them.
 
     Raises:
         InputError: the folder holds another config's run, the data set is not there, training
-            diverged.
-        TrainingStopped: `watch` said so; the run can be resumed.
+            diverged, losses were replaced from outside.
+        TrainingStopped: a callback said so; the run of a VAE can be resumed.
     """
-    finished = folders.find(out, config, resume)
+    config = replace(config, **{half: identity(network) for half, network in
+                                zip(("encoder", "decoder"), networks) if network is not None})
+    _check_code(config)
+    finished = folders.find(out, config, resume, networks)
     if finished:
         return finished
     if not config.method.is_vae:
-        return _fit_baseline(config, out, progress, wait)
-    return train_ensemble([config], [out], progress=progress, wait=wait, watch=watch)[0]
+        return _fit_baseline(config, out, progress, wait, callbacks, split)
+    splits = None if split is None else [split]
+    return train_ensemble([config], [out], progress=progress, wait=wait, callbacks=callbacks,
+                          splits=splits, networks=networks)[0]
 
 
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
-                   progress: bool | None = True, wait: bool = False, watch: Watch | None = None
-                   ) -> list[Run]:
+                   progress: bool | None = True, wait: bool = False,
+                   callbacks: Sequence[Callback] = (),
+                   splits: Sequence[OneClassSplit] | None = None,
+                   networks: Networks = (None, None)) -> list[Run]:
     """Trains M configs side by side and leaves M finished runs, each in its own folder.
 
     One that was stopped goes on from the state in the first folder; finished runs stay as they
-    are.
+    are. Arguments are those of `train`; networks of the user's own train alone.
 
     Raises:
         InputError: configs that cannot train together, and whatever `train` refuses.
     """
     _check_ensemble(configs)
+    _check_code(configs[0])
     for config, out in zip(configs, outs):
         folders.find(out, config, resume=True)  # refuses another config's run in any folder
     prepare(configs[0])
-    splits = [load_split(config) for config in configs]
+    splits = [load_split(config) for config in configs] if splits is None else splits
     with folders.claim(outs[0], wait):
-        found = [folders.find(out, config, resume=True) for config, out in zip(configs, outs)]
+        found = [folders.find(out, config, True, networks) for config, out in zip(configs, outs)]
         if all(found):
             return found  # by the process that was waited for
         places = [folders.begin(out, config) for config, out in zip(configs, outs)]
-        training = Training(configs, places, splits)
-        training.run(progress, watch)
-        finished = [folders.finish(*parts)
+        training = Training(configs, places, splits, networks)
+        training.run(progress, callbacks)
+        finished = [folders.finish(*parts, networks=networks)
                     for parts in zip(places, configs, splits, training.histories)]
         training.journal.discard()
     return finished
@@ -158,16 +180,19 @@ class Training:
     """
 
     def __init__(self, configs: Sequence[Config], places: Sequence[Path],
-                 splits: Sequence[OneClassSplit]):
+                 splits: Sequence[OneClassSplit], networks: Networks = (None, None)):
         self.configs, self.splits, self.config = configs, splits, configs[0]
+        self.has_own = networks != (None, None)  # need not be fit for vmap or channels_last
         on_gpu = self.config.device == "cuda"
-        self.is_ensemble = on_gpu or len(configs) > 1
-        models = [VAE.from_config(config).to(self.config.device) for config in configs]
+        self.is_ensemble = len(configs) > 1 or (on_gpu and not self.has_own)
+        models = [VAE.from_config(config, networks).to(self.config.device) for config in configs]
         if self.is_ensemble:
             self.model = Ensemble(models)
             self.optimizer = EnsembleAdam(self.model.parameters())
         else:
-            self.model = models[0].to(memory_format=torch.channels_last)
+            self.model = models[0]
+            if not self.has_own:
+                self.model.to(memory_format=torch.channels_last)
             self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
         self.batches = Batches(configs, splits, self.is_ensemble)
         self.weights = losses.Weights.of(self.config)
@@ -175,7 +200,7 @@ class Training:
             each = torch.tensor([losses.Weights.of(config) for config in configs])
             self.weights = losses.Weights(*each.T[..., None].to(self.config.device))
         self.step: Callable[[Batch], Tensor] | None = None
-        self.journal = Journal(configs, places, self.batches.steps)
+        self.places, self.journal = places, Journal(configs, places, self.batches.steps)
         self.journal.restore(self.model, self.optimizer)
 
     @property
@@ -183,13 +208,13 @@ class Training:
         """The rows of each model's history.csv so far."""
         return self.journal.histories
 
-    def run(self, progress: bool | None = None, watch: Watch | None = None) -> None:
+    def run(self, progress: bool | None = None, callbacks: Sequence[Callback] = ()) -> None:
         """Trains the epochs that are left."""
         done, saved, epochs = self.journal.epochs, time.monotonic(), self.config.epochs
         with self._bar(done, progress) as bar:
             for epoch in range(done + 1, epochs + 1):
                 self.run_epoch(epoch)
-                stopped = watch is not None and not watch(self)
+                stopped = call((write_log, *callbacks), self._told())
                 if stopped or time.monotonic() - saved > SAVE_SECONDS[self.config.device]:
                     self.journal.save(self.model, self.optimizer)
                     saved = time.monotonic()
@@ -202,7 +227,9 @@ class Training:
     def run_epoch(self, epoch: int) -> None:
         """Trains an epoch, evaluates where that is due, and enters both into the journal."""
         start = time.perf_counter()
-        sums = train_epoch(self.step_on, self.batches.epoch(epoch)).view(len(self.configs), 2, 6)
+        with self._seeded(epoch):
+            sums = train_epoch(self.step_on, self.batches.epoch(epoch))
+        sums = sums.view(len(self.configs), 2, 6)
         sums, seconds = sums.tolist(), (time.perf_counter() - start) / len(self.configs)
         due = (epoch % self.config.evaluate_every == 0
                or epoch in (self.config.result_epoch, self.config.epochs))
@@ -213,6 +240,17 @@ class Training:
             self.journal.enter(i, epoch, sums[i], seconds, split, model)
             if epoch == self.config.result_epoch:
                 self.journal.save_result(i, model)
+
+    def _seeded(self, epoch: int) -> AbstractContextManager:
+        """Repeats what a user's own code draws, such as dropout."""
+        own = self.has_own or self.config.method.objective is not None
+        return seeded(self.config.seed, epoch) if own else nullcontext()
+
+    def _told(self) -> list[Epoch]:
+        """What callbacks are told of the last epoch."""
+        return [Epoch(config, place, history, lambda i=i: self.models()[i])
+                for i, (config, place, history)
+                in enumerate(zip(self.configs, self.places, self.histories))]
 
     def models(self) -> list[VAE]:
         """The models as they are now; of an ensemble, copies."""
@@ -230,7 +268,8 @@ class Training:
 
         if len(set(self.batches.steps)) > 1:
             step = masked(step, self._state)
-        return recorded(step, first, self._state) if self.config.device == "cuda" else step
+        on_gpu = self.config.device == "cuda"
+        return recorded(step, first, self._state) if on_gpu and self.is_ensemble else step
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""
@@ -258,17 +297,38 @@ def _check_ensemble(configs: Sequence[Config]) -> None:
         raise InputError(f"expected an ensemble of {first.stack} models, found {n}")
 
 
-def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool) -> Run:
+def _check_code(config: Config) -> None:
+    """Raises InputError where another loss than the config's would train."""
+    losses.check_unpatched()
+    code = own_code(config.method)
+    if code != config.objective:
+        expected, found = (text or "the package's" for text in (config.objective, code))
+        raise InputError(f"expected the loss whose code is {expected}, found {found}: a new "
+                         "Config takes today's")
+
+
+def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: bool,
+                  callbacks: Sequence[Callback], split: OneClassSplit | None) -> Run:
     """A compared method has no state to go on with: one that was stopped begins again."""
     prepare(config)
-    split = load_split(config)
+    split = load_split(config) if split is None else split
     model = config.method.model_class()(config)  # may refuse, before anything is left
     with folders.claim(out, wait):
         finished = folders.find(out, config, resume=True)  # by the process that was waited for
         if finished:
             return finished
         place, start = folders.begin(out, config), time.perf_counter()
-        with show_progress(progress):
+
+        rows: list[dict[str, Any]] = []
+
+        def follow(epoch: int, loss: float) -> None:
+            rows.append({"epoch": epoch, "loss": loss})
+            told = Epoch(config, place, rows, lambda: model)
+            if call((write_log, *callbacks), [told]) and epoch < config.epochs:
+                raise TrainingStopped(f"stopped after epoch {epoch} of {config.epochs}; "
+                                      f"{config.mode} begins again")
+
+        with following(progress, follow):
             model.fit(split.train)
         save_weights(place / folders.WEIGHTS, model)
         history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]

@@ -67,7 +67,7 @@ def test_fresh_anomalies_are_others_in_the_second_epoch_and_again_after_a_stop(t
             config,
             tmp_path / "stopped",
             progress=False,
-            watch=lambda training: len(training.histories[0]) < 2,
+            callbacks=[lambda epoch: len(epoch.history) < 2],
         )
     resumed = train(config, tmp_path / "stopped", resume=True, progress=False)
     assert weights(whole.folder) == weights(resumed.folder)

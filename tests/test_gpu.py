@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_and_resumes_to_them(tmp_path):
     one, two = (train_ensemble(CONFIGS, outs, progress=False) for outs in folders[:2])
     with pytest.raises(trainers.TrainingStopped):
         train_ensemble(
-            CONFIGS, folders[2], progress=False, watch=lambda training: training.journal.epochs < 2
+            CONFIGS, folders[2], progress=False, callbacks=[lambda epoch: len(epoch.history) < 2]
         )
     resumed = train_ensemble(CONFIGS, folders[2], progress=False)
     for runs in zip(one, two, resumed, strict=True):

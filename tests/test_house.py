@@ -34,6 +34,7 @@ LAYERS = [
     "baselines",
     "runs",
     "trainers",
+    "detector",
     "sweeps",
     "analysis",
     "figures",

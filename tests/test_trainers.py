@@ -14,12 +14,20 @@ import pytest
 from rscvae_lab import losses
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
+from rscvae_lab.methods import METHODS, Method
 from rscvae_lab.runs import ROW_NAMES
 from rscvae_lab.trainers import train, trained
 
 pytestmark = pytest.mark.slow
 
-RUN_FILES = {"config.json", "weights.safetensors", "history.csv", "scores.csv", "metrics.json"}
+RUN_FILES = {
+    "config.json",
+    "weights.safetensors",
+    "history.csv",
+    "scores.csv",
+    "metrics.json",
+    "log.txt",
+}
 METRICS = """auroc auroc_recon auroc_mut auroc_heldout_norm auroc_best auroc_final threshold s_a
     s_a_test_mean s_a_spearman n_train n_heldout n_anomalous_train n_test_normal n_test_novel
     epochs seed scale seconds images_per_second device torch commit""".split()
@@ -199,17 +207,19 @@ def test_paper_scale_reports_the_epoch_of_lowest_rate(tmp_path):
 
 
 def test_divergence_is_said_in_words_and_leaves_no_result(tmp_path, monkeypatch):
-    objective = losses.objective
-    monkeypatch.setattr(
-        losses, "objective", lambda *arguments: float("nan") * objective(*arguments)
-    )
+    def not_a_number(x, coding, terms, y, weights):
+        return float("nan") * losses.objective(terms, y, weights)
+
+    row = Method("not a number", "black", objective=not_a_number)
+    monkeypatch.setitem(METHODS, "not_a_number", row)
     message = (
         r"training diverged in epoch 1: .* found nan; try a learning_rate below 0\.001 in "
         "another folder"
     )
     with pytest.raises(InputError, match=message):
-        train(Config(epochs=2), tmp_path, progress=False)
+        train(Config(mode="not_a_number", epochs=2), tmp_path, progress=False)
     assert not (tmp_path / "metrics.json").exists()
+    assert "training diverged in epoch 1" in (tmp_path / "log.txt").read_text()
 
 
 @pytest.mark.parametrize(

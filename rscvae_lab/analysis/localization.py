@@ -3,28 +3,31 @@
 The score of an image stays Eq. 15.
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from rscvae_lab._torchvision import torchvision
-from rscvae_lab.datasets.images import to_unit
+from rscvae_lab.datasets.images import as_images, to_unit
 from rscvae_lab.errors import InputError
 from rscvae_lab.scoring import auroc
 
 SIGMA = 4 / 256  # of the side: averages the noise of single pixels, keeps defects
 
 
-def error_maps(images: Tensor, x_hat: Tensor) -> Tensor:
+def error_maps(images: Any, x_hat: Tensor) -> Tensor:
     """|x - x_hat| in grey levels of [0, 1], averaged over channels, then smoothed by a Gaussian
     that is cut off at three standard deviations.
 
     Args:
-        images: uint8, (N, C, S, S).
+        images: (N, C, S, S), uint8 or float in [0, 1], numpy or torch; or as `as_images`.
         x_hat: their reconstructions in [0, 1].
 
     Returns:
         (N, S, S).
     """
-    error, sigma = (to_unit(images) - x_hat).abs().mean(1, keepdim=True), SIGMA * images.shape[-1]
+    x = to_unit(as_images(images))
+    error, sigma = (x - x_hat).abs().mean(1, keepdim=True), SIGMA * x.shape[-1]
     width = 2 * max(1, round(3 * sigma)) + 1
     return torchvision.transforms.functional.gaussian_blur(error, width, sigma).squeeze(1)
 

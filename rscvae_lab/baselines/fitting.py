@@ -17,17 +17,20 @@ from rscvae_lab.errors import InputError
 
 NOISE, MEMORY = 1, 2  # streams of random numbers: training noise, Patch SVDD's memory
 Step = Callable[[Tensor], Tensor]
-_progress: ContextVar[bool | None] = ContextVar("progress", default=None)
+Follow = Callable[[int, float], None]  # an epoch and its mean loss
+_following: ContextVar[tuple[bool | None, Follow]] = ContextVar(
+    "following", default=(None, lambda epoch, loss: None))
 
 
 @contextmanager
-def show_progress(progress: bool | None) -> Iterator[None]:
-    """Whether trainings inside show a bar over their epochs; None shows it on a terminal only."""
-    token = _progress.set(progress)
+def following(progress: bool | None, follow: Follow) -> Iterator[None]:
+    """Has trainings inside show a bar over their epochs (None: on a terminal only), and call
+    `follow` after each of them."""
+    token = _following.set((progress, follow))
     try:
         yield
     finally:
-        _progress.reset(token)
+        _following.reset(token)
 
 
 @contextmanager
@@ -70,7 +73,7 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     Raises:
         InputError: the loss is not finite.
     """
-    images, losses, progress = images.to(config.device), [], _progress.get()
+    images, losses, (progress, follow) = images.to(config.device), [], _following.get()
     model.to(config.device).train()
     bar = tqdm(range(1, config.epochs + 1), f"{config.dataset} {config.category}, {config.mode}",
                unit="epoch", leave=False, disable=None if progress is None else not progress)
@@ -85,6 +88,7 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
                                  f"{config.learning_rate:g}")
             losses.append(loss)
             bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
+            follow(epoch, loss)
     model.eval()
     return losses
 

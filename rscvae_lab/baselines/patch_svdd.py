@@ -121,7 +121,7 @@ class PatchSVDD(nn.Module):
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S), and fills the memory with their patches.
         Raises InputError where it diverges or all embeddings are nearly equal."""
-        self.mean.copy_(images.float().mean(0) / 255)
+        self.mean.copy_(to_unit(images).mean(0))
         self.losses = minimise(self, images, self.config, lambda x: self.loss(x - self.mean))
         self.fill_memory(images)
         return self

@@ -1,6 +1,7 @@
 """What is trained: every setting of a training, the data sets' classes, and both as text."""
 
 from rscvae_lab.config.categories import (
+    ARRAYS,
     CATEGORIES,
     FOLDER,
     GREY,
@@ -20,6 +21,6 @@ from rscvae_lab.config.schema import (
     require_vae,
 )
 
-__all__ = ["ADDED_LATER", "CATEGORIES", "FOLDER", "GREY", "IMAGE_FOLDERS", "PAPER_HALF_PERIOD",
-           "RECIPE", "WIDTHS", "Config", "category_list", "category_slug", "class_index",
-           "known_dataset", "require_vae", "slug"]
+__all__ = ["ADDED_LATER", "ARRAYS", "CATEGORIES", "FOLDER", "GREY", "IMAGE_FOLDERS",
+           "PAPER_HALF_PERIOD", "RECIPE", "WIDTHS", "Config", "category_list", "category_slug",
+           "class_index", "known_dataset", "require_vae", "slug"]

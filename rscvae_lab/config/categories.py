@@ -1,7 +1,8 @@
 """The data sets' class names. A user may write one as number, name or slug, in any case.
 
 Labelled data sets have ten classes, one of which is taken as normal. Each category of industrial
-images has normal and defective ones; those of `folder` are the subfolders of a user's folder.
+images has normal and defective ones; those of `folder` are the subfolders of a user's folder. Of
+`arrays`, images that a user has in memory, the category is whatever the user calls them.
 """
 
 import re
@@ -19,7 +20,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
                  "zipper"),
     "synthetic": ("plate",),
 }
-FOLDER = "folder"
+FOLDER, ARRAYS = "folder", "arrays"
 IMAGE_FOLDERS = ("mvtec_ad", "synthetic", FOLDER)  # data sets that are folders of image files
 GREY = ("grid", "screw", "zipper")  # grey-level categories of MVTec AD
 
@@ -32,7 +33,7 @@ def slug(name: str) -> str:
 def known_dataset(dataset: str) -> str:
     """The data set's canonical name, from any case and with `-` for `_`. Raises InputError."""
     name = str(dataset).strip().lower().replace("-", "_")
-    if name not in (*CATEGORIES, FOLDER):
+    if name not in (*CATEGORIES, FOLDER, ARRAYS):
         expected = ", ".join((*CATEGORIES, FOLDER))
         raise InputError(f"unknown data set {dataset!r}: expected one of {expected}")
     return name
@@ -52,10 +53,12 @@ def class_index(dataset: str, category: str | int) -> int:
 
 
 def category_slug(dataset: str, category: str | int) -> str:
-    """The category in names of runs; for `folder`, the subfolder's name. Raises InputError."""
-    if known_dataset(dataset) == FOLDER:
+    """The category in names of runs; for `folder` and `arrays`, the user's own name. Raises
+    InputError."""
+    if known_dataset(dataset) in (FOLDER, ARRAYS):
         if str(category) in ("", "..") or Path(str(category)).name != str(category):
-            raise InputError(f"expected the name of a subfolder as category, found {category!r}")
+            of = "of a subfolder" if known_dataset(dataset) == FOLDER else "without slashes"
+            raise InputError(f"expected the name {of} as category, found {category!r}")
         return str(category)
     return slug(CATEGORIES[known_dataset(dataset)][class_index(dataset, category)])
 
@@ -64,7 +67,7 @@ def category_list(dataset: str, text: str) -> list[str]:
     """The slugs of a comma-separated list of categories; `all` stands for every category."""
     names = map(str.strip, text.split(","))
     if text.strip().lower() == "all":
-        if known_dataset(dataset) == FOLDER:
-            raise InputError("expected the names of subfolders, found all")
+        if known_dataset(dataset) in (FOLDER, ARRAYS):
+            raise InputError(f"data set {dataset} expects categories by name, found all")
         names = CATEGORIES[known_dataset(dataset)]
     return list(dict.fromkeys(category_slug(dataset, name) for name in names))

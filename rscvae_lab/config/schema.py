@@ -9,10 +9,18 @@ from typing import Any, Self
 
 import torch
 
-from rscvae_lab.config.categories import FOLDER, GREY, IMAGE_FOLDERS, category_slug, known_dataset
+from rscvae_lab.config.categories import (
+    ARRAYS,
+    FOLDER,
+    GREY,
+    IMAGE_FOLDERS,
+    category_slug,
+    known_dataset,
+)
+from rscvae_lab.config.code import SHIPPED_LOSSES, fingerprint, losses_fingerprint
 from rscvae_lab.divergences import DIVERGENCES
 from rscvae_lab.errors import InputError
-from rscvae_lab.methods import COMPARED, METHODS, MODES, Method
+from rscvae_lab.methods import METHODS, MODES, Method, trainable
 
 RECIPE = 5  # raise it when a change of the code changes what an unchanged config trains
 
@@ -30,8 +38,9 @@ _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture
     "mode": {"recode_vae": "vae"}, "recode_gradient": {"fixed_picture": "fixed_image"},
     "widths": WIDTHS,
 }
+# Fields that older runs lack, with the value they had then.
 ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1,
-               "data": ""}  # fields that older runs lack, with the value they had then
+               "data": "", "objective": "", "encoder": "", "decoder": ""}
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -54,7 +63,7 @@ class Config:
 
     dataset: str = "digits"
     category: str = "8"  # number, name or slug of the normal class; stored as slug
-    mode: str = _one_of(*MODES, *COMPARED, default="o")  # or recode_vae, which is vae's training
+    mode: str = "o"  # a row of `METHODS` that is trained; recode_vae is vae's training
     seed: int = _within(0, 2**31 - 1, 0)  # weights, batches, noise, mode e's anomalies
     root: str = ""  # of data set `folder`: the folder of its categories; stored as absolute path
     data: str = ""  # fingerprint of the user's own images: other images are another training
@@ -72,6 +81,7 @@ class Config:
     # equal numbers of each other class; pooled: from all together; fresh: pooled, anew every epoch
     anomaly_draw: str = _one_of("stratified", "pooled", "fresh")
     # the objective (Eqs. 4-14)
+    objective: str | None = None  # fingerprint of a loss or method that is not the package's
     js: str = _one_of(*DIVERGENCES)  # the reading of D_JS; bhattacharyya by default
     lambda_consist: float = _within(0, 1e6, 0.1)
     beta: float = _within(0, 1e6, 1.0)
@@ -82,7 +92,9 @@ class Config:
     recode_statistics: str = _one_of("both", "first", "training")
     # fixed_image: no gradient through x_hat; fixed_target: q(z|x) constant in D_JS
     recode_gradient: str = _one_of("full", "fixed_image", "fixed_target")
-    # the network
+    # the network; of the user's own halves the module:class and a fingerprint
+    encoder: str = ""
+    decoder: str = ""
     network: str | None = _one_of("plain", "resnet18", default=None)
     widths: tuple[int, ...] = WIDTHS["lesson"]  # of the plain network
     latent: int | None = _within(1, 4096)
@@ -114,11 +126,13 @@ class Config:
             value = getattr(self, name)
             put(name, aliases.get(value, value) if isinstance(value, str) else value)
         put("device", resolve_device(self.device))
-        if self.precision == "auto" and self.mode not in MODES:
-            put("precision", "float32")  # only VAEs train in bfloat16
-        put("precision", resolve_precision(self.precision, self.device))
         for name in ("mode", "scale"):
             self._check_field(name)  # the usual values depend on them
+        if self.precision == "auto" and (not self.method.is_vae or self.encoder or self.decoder):
+            put("precision", "float32")  # only VAEs train in bfloat16, and not a user's networks
+        put("precision", resolve_precision(self.precision, self.device))
+        if self.objective is None:
+            put("objective", own_code(self.method))
         for name, usual in self._usual().items():
             put(name, usual if getattr(self, name) is None else getattr(self, name))
         if self.evaluate_every is None:
@@ -142,9 +156,9 @@ class Config:
 
     def _check_field(self, name: str) -> None:
         value, allowed = getattr(self, name), self.__dataclass_fields__[name].metadata
-        if value not in allowed.get("choices", (value,)):
-            raise InputError(f"unknown {name} {value!r}: expected one of "
-                             f"{', '.join(allowed['choices'])}")
+        choices = trainable() if name == "mode" else allowed.get("choices", (value,))
+        if value not in choices:
+            raise InputError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
         low, high = allowed.get("range", (value, value))
         if not low <= value <= high:
             raise InputError(f"{name} must lie between {low:g} and {high:g}, found {value!r}")
@@ -159,18 +173,27 @@ class Config:
         if size == step and self.network == "resnet18" and self.batch_size == 1:
             raise InputError("batch normalisation of one number needs a batch_size of at least 2, "
                              "found 1: a ResNet reduces 32 x 32 pixels to 1 x 1")
-        if self.channels not in ((1, 3) if industrial else (1,)):
+        if self.channels not in ((1, 3) if industrial or self.dataset == ARRAYS else (1,)):
             raise InputError("channels must be 1, or 3 for colour images, "
                              f"found {self.channels} of {self.dataset}")
         if self.dataset == FOLDER and not self.root:
             raise InputError("data set folder expects a root, the folder of its categories, "
                              "found none")
+        if self.dataset == ARRAYS and not self.data:
+            raise InputError("data set arrays expects images in memory, found none: train through "
+                             "Detector(...).fit(images)")
+        if self.data and self.dataset not in (ARRAYS, FOLDER):
+            raise InputError("a fingerprint of own images goes with data sets arrays and folder, "
+                             f"found {self.data!r} of {self.dataset}")
         if self.root and self.dataset != FOLDER:
             raise InputError("a root goes with data set folder and no other, "
                              f"found {self.root!r} of {self.dataset}")
         if industrial and self.anomaly_draw != "stratified":
             raise InputError(f"anomaly_draw must be stratified on {self.dataset}, by type of "
                              f"defect, found {self.anomaly_draw}")
+        if (self.encoder or self.decoder) and not self.method.is_vae:
+            raise InputError("an own encoder or decoder goes with modes "
+                             f"{', '.join(MODES)}, found {self.mode}")
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InputError("widths must be four positive integers such as 16-32-64-128, "
                              f"found {self.widths}")
@@ -211,7 +234,7 @@ class Config:
     def from_json(cls, text: str) -> Self:
         """Reads `config.json`. Raises InputError for any other text."""
         try:
-            return cls(**json.loads(text))
+            return cls(**({"objective": ""} | json.loads(text)))  # not that of today's code
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise InputError("expected a config.json written by rscvae, found something else "
                              f"({error})") from None
@@ -221,6 +244,14 @@ def require_vae(config: Config) -> None:
     """Raises InputError for a method without latent codes."""
     if not config.method.is_vae:
         raise InputError(f"expected a run of mode {', '.join(MODES)}, found {config.mode}")
+
+
+def own_code(method: Method) -> str:
+    """The fingerprint of what a method's training is not the package's in: its row's loss or
+    model, or edited losses; empty for what is shipped. Raises InputError for unreadable code."""
+    edited = method.is_vae and losses_fingerprint() != SHIPPED_LOSSES
+    parts = method.own_code + ((losses_fingerprint(),) if edited else ())
+    return fingerprint(*parts) if parts else ""
 
 
 def plain_type(kind: Any) -> Any:

@@ -4,12 +4,18 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
+from rscvae_lab.config.categories import ARRAYS
 from rscvae_lab.config.schema import WIDTHS, Config, plain_type
 from rscvae_lab.errors import InputError
 
+_NOT_SET = ("recipe", "data", "objective", "encoder", "decoder")  # follow from code and images
+
 
 def command_of(config: Config) -> str:
-    """The command that repeats this training; one of an ensemble alone, equal up to rounding."""
+    """The command that repeats this training; one of an ensemble alone, equal up to rounding.
+    Empty where no command can: of images in memory, or a user's own networks."""
+    if config.dataset == ARRAYS or config.encoder or config.decoder:
+        return ""
     names = ("dataset", "category", "epochs", "scale")
     usual = Config(**{name: getattr(config, name) for name in names}, mode=config.mode,
                    root=config.root)
@@ -17,14 +23,15 @@ def command_of(config: Config) -> str:
     options = [f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}"
                for name in names]
     options += [f"--set {name}={_text(value)}" for name, value in vars(config).items()
-                if name not in (*names, "root", "stack", "recipe")
+                if name not in (*names, "root", "stack", *_NOT_SET)
                 and (value != getattr(usual, name) or name == "precision")]
     return " ".join(["rscvae train", *options])
 
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
     """Fields of `Config` from text, each in its type. Raises InputError for unknown ones."""
-    types = {each.name: plain_type(each.type) for each in fields(Config) if each.name != "recipe"}
+    types = {each.name: plain_type(each.type) for each in fields(Config)
+             if each.name not in _NOT_SET}
     unknown = settings.keys() - types.keys()
     if unknown:
         raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(types)}")

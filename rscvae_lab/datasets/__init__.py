@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, Config, class_index
+from rscvae_lab.config import ARRAYS, CATEGORIES, IMAGE_FOLDERS, Config, class_index
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.datasets.industrial import industrial_split, verify_industrial
@@ -21,6 +21,9 @@ def load_split(config: Config) -> OneClassSplit:
     """The one-class split that a config describes. Raises InputError as `load_parts`."""
     if config.dataset in IMAGE_FOLDERS:
         return industrial_split(config)
+    if config.dataset == ARRAYS:
+        raise InputError(f"the images {config.category!r} were arrays in memory, which a run does "
+                         "not keep: expected them again, through Detector.fit")
     normal = class_index(config.dataset, config.category)
     return one_class_split(*load_parts(config.dataset), normal, config)
 
@@ -37,6 +40,8 @@ def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor,
 
 def verify(dataset: str) -> str:
     """One line that says a data set is complete. Raises InputError otherwise."""
+    if dataset == ARRAYS:
+        raise InputError("arrays in memory are verified when they are trained on: use Detector")
     if dataset in IMAGE_FOLDERS:
         return verify_industrial(dataset)
     if dataset != "digits":
@@ -47,7 +52,8 @@ def verify(dataset: str) -> str:
 
 def fetch(dataset: str) -> str:
     """Downloads a data set where that is necessary and possible, then verifies it."""
-    return verify(dataset) if dataset in ("digits", *IMAGE_FOLDERS) else mnist.fetch(dataset)
+    complete = ("digits", ARRAYS, *IMAGE_FOLDERS)  # or not for us to fetch
+    return verify(dataset) if dataset in complete else mnist.fetch(dataset)
 
 
 def describe() -> list[str]:

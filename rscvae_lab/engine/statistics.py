@@ -19,7 +19,7 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     images with z = mu (our choice; the paper is silent). Chunks are of equal size and count alike.
 
     Args:
-        images: normal training images, uint8 (N, C, S, S).
+        images: normal training images (N, C, S, S), uint8 or float in [0, 1].
         recode: whether the encoder's statistics include reconstructions.
     """
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))

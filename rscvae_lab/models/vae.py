@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from rscvae_lab.config import Config
+from rscvae_lab.errors import InputError
 from rscvae_lab.models import plain, resnet
+from rscvae_lab.models.own import Network, Networks, Own, copies, output
 
 LOG_VAR_BOUND = 10.0
 
@@ -29,27 +31,39 @@ class VAE(nn.Module):
     Sigma as D x D).
 
     Args:
-        encoder: images (B, C, S, S) to features (B, features).
-        decoder: codes (B, latent) to images (B, C, S, S) in [0, 1].
+        encoder: images (B, C, S, S) to features (B, features); a module or a function.
+        decoder: codes (B, latent) to images (B, C, S, S) in [0, 1]; a module or a function.
         recode_gradient: `fixed_image` keeps the recoding's gradient out of the decoder.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int,
+    def __init__(self, encoder: Network, decoder: Network, features: int, latent: int,
                  channels: int, image_size: int, recode_gradient: str = "full"):
         super().__init__()
         self.channels, self.image_size = channels, image_size
         self.recode_gradient = recode_gradient
-        self.encoder = encoder
+        self.encoder = encoder if isinstance(encoder, nn.Module) else Own(encoder)
         self.to_mu, self.to_log_var = nn.Linear(features, latent), nn.Linear(features, latent)
-        self.decoder = decoder
+        self.decoder = decoder if isinstance(decoder, nn.Module) else Own(decoder)
 
     @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """A freshly initialised network; the seed alone decides its weights."""
+    def from_config(cls, config: Config, networks: Networks = (None, None)) -> Self:
+        """A freshly initialised network; the seed alone decides its weights, apart from those of
+        a user's own encoder or decoder, which are copied as they are. Raises InputError for ones
+        that the config does not name, or of other shapes."""
+        encoder, decoder = copies(config, networks)
         with torch.device("meta"):  # not from torch's global generator, which threads share
-            model = cls(*halves(config), config.latent, config.channels, config.image_size,
-                        config.recode_gradient)
-        return _initialised(model.to_empty(device="cpu"), config.seed)
+            usual_encoder, usual_decoder, features = halves(config)
+            if encoder is not None:
+                features = _features(encoder, config)
+            model = cls(usual_encoder, usual_decoder, features, config.latent, config.channels,
+                        config.image_size, config.recode_gradient)
+        model = _initialised(model.to_empty(device="cpu"), config.seed)
+        if encoder is not None:
+            model.encoder = encoder
+        if decoder is not None:
+            _check_images(decoder, config)
+            model.decoder = decoder
+        return model
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x) = N(mu, diag exp(log_var)) of images x in [0, 1], (B, C, S, S).
@@ -99,6 +113,24 @@ def halves(config: Config) -> tuple[nn.Module, nn.Module, int]:
         return resnet.encoder(channels), resnet.decoder(channels, latent, size), features
     decoder = plain.decoder(channels, config.widths, latent, size)
     return plain.encoder(channels, config.widths), decoder, config.widths[-1] * (size // 16) ** 2
+
+
+def _features(encoder: Own, config: Config) -> int:
+    """How many features a user's encoder makes of an image."""
+    x = torch.zeros(2, config.channels, config.image_size, config.image_size, device="cpu")
+    features = output(encoder, x)
+    if features.dim() != 2 or len(features) != 2:
+        raise InputError(f"expected an encoder from images {tuple(x.shape)} to features (2, "
+                         f"features), found {tuple(features.shape)}")
+    return features.shape[1]
+
+
+def _check_images(decoder: Own, config: Config) -> None:
+    expected = (2, config.channels, config.image_size, config.image_size)
+    x_hat = output(decoder, torch.zeros(2, config.latent))
+    if x_hat.shape != expected:
+        raise InputError(f"expected a decoder from codes (2, {config.latent}) to images "
+                         f"{expected}, found {tuple(x_hat.shape)}")
 
 
 def _initialised(model: VAE, seed: int) -> VAE:

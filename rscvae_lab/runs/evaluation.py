@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rscvae_lab import NORMAL, NOVEL, losses, scoring
 from rscvae_lab.config import Config
-from rscvae_lab.datasets.images import as_network_input
+from rscvae_lab.datasets.images import as_images, as_network_input
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.models.vae import VAE, Coding
 from rscvae_lab.regions import least_information
@@ -34,18 +34,18 @@ def _inference(model: VAE) -> Iterator[None]:
         model.train(was_training)
 
 
-def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
-    device = next(model.parameters()).device
+def _chunks(model: VAE, images: Any) -> Iterator[tuple[Tensor, Coding]]:
+    images, device = as_images(images), next(model.parameters()).device
     for chunk in images.split(max(1, _CHUNK[device.type] * 32**2 // model.image_size**2)):
         x = as_network_input(chunk.to(device), model.channels, model.image_size)
         yield x, model(x.contiguous(memory_format=torch.channels_last))
 
 
-def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFrame:
+def measure(model: VAE, images: Any, js: str = "bhattacharyya") -> pd.DataFrame:
     """l_recon, l_mut and l_enc1 of each image, with z = mu in both passes.
 
     Args:
-        images: (N, C, S, S), uint8 or float in [0, 1].
+        images: (N, C, S, S), uint8 or float in [0, 1], numpy or torch; or as `as_images` takes.
 
     Returns:
         N rows with `l_recon` (grey levels summed over pixels), `l_mut` and `l_enc1` (nats).
@@ -65,7 +65,7 @@ def aurocs_on_test(model: VAE, split: OneClassSplit, js: str) -> dict[str, float
     return aurocs(split.test_labels.numpy(), measure(model, split.test, js))
 
 
-def code(model: VAE, images: Tensor) -> Coding:
+def code(model: VAE, images: Any) -> Coding:
     """Each image's codes (N, D) and reconstruction (N, C, S, S) with z = mu, on the CPU."""
     with _inference(model):
         codings = [coding for _, coding in _chunks(model, images)]
@@ -84,9 +84,10 @@ def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
             "auroc_mut": scoring.auroc(labels, test.l_mut)}
 
 
-def score(model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None
+def score(model: nn.Module, images: Any, config: Config, means: scoring.Normalisers | None
           ) -> pd.DataFrame:
     """l_recon, l_mut, l_enc1 and novelty_score of each image; baselines have only their score."""
+    images = as_images(images)
     if not config.method.is_vae:
         frame = pd.DataFrame(np.nan, index=range(len(images)), columns=MEASURES)
         return frame.assign(novelty_score=model.score(images).double().numpy())

@@ -16,6 +16,8 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
+from rscvae_lab.models.own import Networks
+from rscvae_lab.runs.callbacks import LOG, log
 from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.runs.run import (
     CONFIG,
@@ -38,7 +40,8 @@ from rscvae_lab.storage.tensors import load_weights
 STATE, LOCK = "state.safetensors", ".lock"
 
 
-def find(out: str | Path, config: Config, resume: bool) -> Run | None:
+def find(out: str | Path, config: Config, resume: bool, networks: Networks = (None, None)
+         ) -> Run | None:
     """The finished run of this config in a folder, None where work is left; touches nothing.
 
     Raises:
@@ -53,7 +56,7 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
         raise InputError(f"{folder} holds the run of another config ({difference}): "
                          "choose another folder")
     if (folder / METRICS).is_file():
-        return Run.load(folder)
+        return Run.load(folder, networks)
     if not resume:
         raise InputError(f"{folder} holds an unfinished run of this config: add --resume to go on "
                          "with it")
@@ -71,7 +74,12 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
     lock = FileLock(make_folder(out) / LOCK, timeout=-1 if wait else 0)
     try:
         with lock:
-            yield
+            try:
+                yield
+            except BaseException as error:
+                if (Path(out) / CONFIG).is_file():
+                    log(out, f"ended by {type(error).__name__}: {error}")
+                raise
             Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise InputError(f"another training is at work in {out}: expected to be the only one"
@@ -83,23 +91,26 @@ def begin(out: str | Path, config: Config) -> Path:
     folder = make_folder(out)
     remove_stale_parts(folder)
     if not (folder / CONFIG).is_file():  # what lies there without a config is another run's
-        for name in (STATE, METRICS):
+        for name in (STATE, METRICS, LOG):
             (folder / name).unlink(missing_ok=True)
     write_whole(folder / CONFIG, config.to_json())
+    log(folder, f"run {config.config_hash}: {config.dataset} {config.category}, {config.mode}, "
+                f"seed {config.seed}, {config.epochs} epochs on {config.device}, torch "
+                f"{torch.__version__}, commit {commit()}")
     return folder
 
 
 def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
-           seconds: float | None = None) -> Run:
+           seconds: float | None = None, networks: Networks = (None, None)) -> Run:
     """Scores the stored weights and writes the remaining files, `metrics.json` last; a finished
     run stays as it is.
 
     `seconds` of training are those of the history where it has any.
     """
     if (folder / METRICS).is_file():
-        return Run.load(folder)
+        return Run.load(folder, networks)
     seconds = sum(row["seconds"] for row in history) if seconds is None else seconds
-    model = new_model(config)
+    model = new_model(config, networks)
     load_weights(folder / WEIGHTS, model)
     scores, figures = evaluate(model.to(config.device), split, config)
     table = pd.DataFrame(history, columns=HISTORY_NAMES)
@@ -110,7 +121,8 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     write_whole(folder / HISTORY, table.to_csv(index=False))
     write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
-    return Run.load(folder)
+    log(folder, f"finished: AUROC {metrics['auroc']}, {seconds:.1f} s")
+    return Run.load(folder, networks)
 
 
 def _difference(found: Config, asked: Config) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
-from torch import Tensor, nn
+from torch import nn
 
 from rscvae_lab.config import Config
 from rscvae_lab.config.text import command_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
+from rscvae_lab.models.own import Networks
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import score
 from rscvae_lab.scoring import Normalisers
@@ -41,10 +42,10 @@ ROW_NAMES = tuple(dict.fromkeys(("dataset", "category", "method", "config_hash",
                                  *METRIC_NAMES, *_REST, "command")))
 
 
-def new_model(config: Config) -> nn.Module:
-    """The untrained model of a config."""
+def new_model(config: Config, networks: Networks = (None, None)) -> nn.Module:
+    """The untrained model of a config, with the user's own networks where it names some."""
     method = config.method
-    return VAE.from_config(config) if method.is_vae else method.model_class()(config)
+    return VAE.from_config(config, networks) if method.is_vae else method.model_class()(config)
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,21 @@ class Run:
     folder: Path
     config: Config
     metrics: dict[str, Any]
+    networks: Networks = (None, None)  # the user's own encoder and decoder, where it has some
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, networks: Networks = (None, None)) -> Self:
         """Raises InputError where the folder holds no finished run."""
         folder = Path(folder).expanduser().resolve()
         if not (folder / METRICS).is_file():
             found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
             raise InputError(f"expected a finished run in {folder}, found {found}")
-        return cls(folder, read_config(folder), _read_metrics(folder / METRICS))
+        return cls(folder, read_config(folder), _read_metrics(folder / METRICS), networks)
 
     @cached_property
     def model(self) -> nn.Module:
         """The trained model, in eval mode, on the CPU."""
-        model = new_model(self.config)
+        model = new_model(self.config, self.networks)
         load_weights(self.folder / WEIGHTS, model)
         return model.eval()
 
@@ -79,8 +81,16 @@ class Run:
     def scores(self) -> pd.DataFrame:
         return pd.read_csv(self.folder / SCORES)
 
-    def score(self, images: Tensor) -> pd.DataFrame:
-        """l_recon, l_mut, l_enc1 and novelty_score of images (N, C, S, S), each by itself."""
+    def score(self, images: Any) -> pd.DataFrame:
+        """l_recon, l_mut, l_enc1 and novelty_score of images, each by itself.
+
+        Args:
+            images: (N, S, S), (N, C, S, S) or (N, S, S, C) of the run's size and channels; uint8,
+                or float in [0, 1]; numpy or torch.
+
+        Raises:
+            InputError: images of another shape, type or range, NaN pixels.
+        """
         return score(self.model, images, self.config, self.normalisers)
 
     @property

@@ -17,11 +17,12 @@ from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import Run
+from rscvae_lab.runs.callbacks import Epoch
 from rscvae_lab.runs.evaluation import code
 from rscvae_lab.runs.folder import STATE, find
 from rscvae_lab.runs.run import HISTORY_NAMES
 from rscvae_lab.storage.files import runs_root
-from rscvae_lab.trainers import Training, train
+from rscvae_lab.trainers import train
 from rscvae_lab.widgets.base import empty_image, errors_shown_in, show
 
 REDRAW_SECONDS = 0.4  # drawing slows the training down
@@ -87,11 +88,11 @@ class LiveTraining(ipywidgets.VBox):
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def watch(self, training: Training, images: Tensor) -> bool:
+    def watch(self, epoch: Epoch, images: Tensor) -> bool:
         """Called after every epoch: redraws where that is due; False ends the training."""
         if time.monotonic() - self._drawn > REDRAW_SECONDS or self._stopping.is_set():
-            history = pd.DataFrame(training.histories[0], columns=HISTORY_NAMES)
-            self._draw(history, training.models()[0], images)
+            history = pd.DataFrame(epoch.history, columns=HISTORY_NAMES)
+            self._draw(history, epoch.model(), images)
         return not self._stopping.is_set()
 
     def _train(self) -> None:
@@ -100,7 +101,7 @@ class LiveTraining(ipywidgets.VBox):
             images = _examples(self.config)
             try:
                 self.run = train(self.config, self.folder, resume=True, progress=False,
-                                 watch=lambda training: self.watch(training, images))
+                                 callbacks=[lambda epoch: self.watch(epoch, images)])
                 outcome = self._finish(images)
             except TrainingStopped as stopped:
                 outcome = str(stopped)

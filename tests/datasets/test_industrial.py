@@ -15,6 +15,7 @@ from rscvae_lab.datasets.industrial import kinds_of, parts_of
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
+from rscvae_lab.runs.callbacks import Epoch
 from rscvae_lab.trainers import train
 
 pytestmark = pytest.mark.slow
@@ -207,16 +208,15 @@ def test_a_run_killed_between_two_saves_resumes_to_the_same_bytes(plate, tmp_pat
     """Dies in epoch 2, of which nothing is saved; what the state leaves out, such as a count of
     batches, shows here."""
 
-    def die_in_the_second(training: trainers.Training) -> bool:
-        if len(training.histories[0]) == 2:
+    def die_in_the_second(epoch: Epoch) -> None:
+        if len(epoch.history) == 2:
             raise KeyboardInterrupt
-        return True
 
     monkeypatch.setattr(trainers, "SAVE_SECONDS", {"cpu": 0.0})
     config = plate(mode="d", epochs=3, image_size=32, p=0.4)
     undisturbed = train(config, tmp_path / "one", progress=False)
     with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "two", progress=False, watch=die_in_the_second)
+        train(config, tmp_path / "two", progress=False, callbacks=[die_in_the_second])
     assert (tmp_path / "two" / "state.safetensors").is_file()
     resumed = train(config, tmp_path / "two", progress=False, resume=True)
     assert weights(resumed) == weights(undisturbed)

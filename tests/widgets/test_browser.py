@@ -296,5 +296,5 @@ def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):
             folder,
             resume=True,
             progress=False,
-            watch=lambda training: False,
+            callbacks=[lambda epoch: False],
         )

@@ -218,10 +218,10 @@ def test_live_training_stops_and_goes_on_to_the_same_bytes(tmp_path):
     live = widgets.LiveTraining(config, tmp_path / "live")
     watch = live.watch
 
-    def stop_in_the_third(training, images):
-        if len(training.histories[0]) == 3:
+    def stop_in_the_third(epoch, images):
+        if len(epoch.history) == 3:
             live.stop()
-        return watch(training, images)
+        return watch(epoch, images)
 
     live.watch = stop_in_the_third
     live.start()

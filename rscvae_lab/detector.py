@@ -1,0 +1,197 @@
+"""The laboratory's training on one's own arrays of images, as a scikit-learn outlier detector."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+
+from rscvae_lab.config import ARRAYS, Config
+from rscvae_lab.datasets.arrays import array_split, fingerprint
+from rscvae_lab.datasets.images import as_images
+from rscvae_lab.errors import InputError
+from rscvae_lab.models.own import Network, identity
+from rscvae_lab.runs import Run
+from rscvae_lab.runs.callbacks import Callback
+from rscvae_lab.storage.files import make_folder
+from rscvae_lab.trainers import train
+
+_STEP = 16  # the plain network halves images four times
+_GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encoder", "decoder")
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """Learns what normal images look like, and scores how novel others are.
+
+        detector = Detector(mode="o", epochs=20).fit(images)
+        detector.novelty_score(new)  # higher = more novel
+        detector.is_novel(new)       # above the 95th percentile of held-out normal images
+
+    Images are (N, S, S), (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, uint8 or float in
+    [0, 1], numpy or torch; S is a multiple of 16, or `resize` makes it one. A tenth of them is held
+    out, for the threshold and the score's normalisers. The methods of scikit-learn keep its
+    contract: higher = more normal, `predict` gives +1 for normal images and -1 for novel ones.
+
+    Args:
+        mode: o, d, e (with anomalies), vae, or a compared method such as pca, ae, ganomaly.
+        epochs: how often every training image is seen; None takes the mode's usual number.
+        seed: of weights, batches and noise; the same seed and images give the same scores.
+        resize: pixels a side that images are resized to; None takes them as they are.
+        encoder: images (B, C, S, S) to features (B, F), a module or a function of the user's own,
+            which is copied; None: the package's.
+        decoder: codes (B, D) to images (B, C, S, S) in [0, 1], likewise; D is the setting latent.
+        name: what the images are, for `config.json` and messages.
+        settings: other fields of `Config`, for example {"beta": 10.0, "widths": "wide"}.
+        progress: a bar over the epochs; None shows it on a terminal only.
+
+    Attributes:
+        run_: the finished run. Its folder is temporary; `save` keeps it.
+        threshold_, offset_: of `novelty_score`; and of `score_samples`, its negative.
+        n_features_in_: C * S * S.
+    """
+
+    def __init__(self, mode: str = "o", *, epochs: int | None = 20, seed: int = 0,
+                 resize: int | None = None, encoder: Network | None = None,
+                 decoder: Network | None = None, name: str = "normal",
+                 settings: dict[str, Any] | None = None, progress: bool | None = None):
+        self.mode = mode
+        self.epochs = epochs
+        self.seed = seed
+        self.resize = resize
+        self.encoder = encoder
+        self.decoder = decoder
+        self.name = name
+        self.settings = settings
+        self.progress = progress
+
+    def fit(self, images: Any, y: Any = None, *, anomalies: Any = None,
+            callbacks: Sequence[Callback] = ()) -> Self:
+        """Trains on normal images.
+
+        Args:
+            y: ignored, as in every outlier detector of scikit-learn.
+            anomalies: a few real ones for mode e, which learns what they are not to look like.
+            callbacks: as those of `train`.
+
+        Raises:
+            InputError: images, networks or settings that cannot be trained with, in one line.
+        """
+        normal = self._taken(images)
+        shown = normal[:0] if anomalies is None else self._taken(anomalies)
+        config = Config(**{
+            "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,
+            "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
+            "data": fingerprint(normal, shown), "encoder": identity(self.encoder),
+            "decoder": identity(self.decoder)} | (self.settings or {}))
+        folder = tempfile.TemporaryDirectory(prefix="rscvae-")
+        run = train(config, Path(folder.name) / "run", progress=self.progress, callbacks=callbacks,
+                    split=array_split(normal, shown, config),
+                    networks=(self.encoder, self.decoder))
+        return self._hold(run, folder)
+
+    def novelty_score(self, images: Any) -> np.ndarray:
+        """How novel each image is, (N,), by itself; higher = more novel. Eq. 15 with held-out
+        means, or a compared method's own score. Raises InputError for images of another shape."""
+        run = self._fitted()
+        images = as_images(images, self.resize)
+        return run.score(images).novelty_score.to_numpy()
+
+    def is_novel(self, images: Any) -> np.ndarray:
+        """bool (N,): above the threshold, which 95 % of held-out normal images do not exceed."""
+        return self.novelty_score(images) > self.threshold_
+
+    def score_samples(self, images: Any) -> np.ndarray:
+        """scikit-learn's: -novelty_score, (N,); higher = more normal."""
+        return -self.novelty_score(images)
+
+    def decision_function(self, images: Any) -> np.ndarray:
+        """scikit-learn's: score_samples - offset_, (N,); negative = novel."""
+        return self.score_samples(images) - self.offset_
+
+    def predict(self, images: Any) -> np.ndarray:
+        """scikit-learn's: +1 for normal images, -1 for novel ones, (N,)."""
+        return np.where(self.is_novel(images), -1, 1)
+
+    def save(self, folder: str | Path) -> Path:
+        """Copies the run to a folder, which must be empty; `load` and `rscvae score` read it."""
+        run, folder = self._fitted(), make_folder(folder)
+        if any(folder.iterdir()):
+            raise InputError(f"expected an empty folder to save to, found files in {folder}")
+        shutil.copytree(run.folder, folder, dirs_exist_ok=True)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path, *, encoder: Network | None = None,
+             decoder: Network | None = None) -> Self:
+        """The detector of a run: one that was saved, or any that `rscvae train` left. Images of
+        other sizes are resized to the run's.
+
+        Args:
+            encoder, decoder: new instances of the classes that it was trained with, or the same
+                functions: a run keeps their weights and not their code.
+
+        Raises:
+            InputError: no finished run; networks of other classes or shapes, or missing.
+        """
+        run = Run.load(folder, (encoder, decoder))
+        config = run.config
+        given = {name: getattr(config, name) for name in _GIVEN}
+        usual = Config(**given | {"dataset": ARRAYS, "data": "none"})
+        settings = {name: value for name, value in vars(config).items()
+                    if name not in ("dataset", "root", "data") and value != getattr(usual, name)}
+        detector = cls(config.mode, epochs=config.epochs, seed=config.seed,
+                       resize=config.image_size, encoder=encoder, decoder=decoder,
+                       name=config.category, settings=settings or None)
+        return detector._hold(run)
+
+    def _taken(self, images: Any) -> Any:
+        images = as_images(images, self.resize)
+        *_, height, width = images.shape
+        if not len(images):
+            raise InputError("expected images to train on, found none")
+        if height != width or height % _STEP or height < 2 * _STEP:
+            raise InputError(f"expected square images of a multiple of {_STEP} pixels, at least "
+                             f"{2 * _STEP}, found {height} x {width}: resize=N resizes them")
+        return images
+
+    def _fitted(self) -> Run:
+        if not hasattr(self, "run_"):
+            raise NotFittedError("this Detector is not fitted yet: call fit(images) first")
+        return self.run_
+
+    def _hold(self, run: Run, folder: tempfile.TemporaryDirectory | None = None) -> Self:
+        """Takes a finished run, and the temporary folder that goes with it."""
+        _ = run.model  # refuses other networks now
+        self.run_, self._folder = run, folder
+        self.threshold_ = run.metrics["threshold"]
+        self.offset_ = -self.threshold_
+        self.n_features_in_ = run.config.channels * run.config.image_size**2
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy in another process has its own folder."""
+        state = super().__getstate__()
+        run = state.pop("run_", None)
+        state.pop("_folder", None)
+        if run is not None:
+            state["_files"] = {file.name: file.read_bytes() for file in run.folder.iterdir()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files = state.pop("_files", None)
+        super().__setstate__(state)
+        if files is not None:
+            folder = tempfile.TemporaryDirectory(prefix="rscvae-")
+            for name, content in files.items():
+                (Path(folder.name) / name).write_bytes(content)
+            self._hold(Run.load(folder.name, (self.encoder, self.decoder)), folder)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        return tags

@@ -1,0 +1,75 @@
+"""A user's own encoder and decoder in the VAE's place for them."""
+
+import inspect
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from rscvae_lab.config import Config
+from rscvae_lab.config.code import code_name, fingerprint
+from rscvae_lab.errors import InputError
+
+Network = Callable[[Tensor], Tensor]  # a torch.nn.Module, or a function
+Networks = tuple[Network | None, Network | None]  # encoder and decoder; None: the config's
+
+
+class Own(nn.Module):
+    """A network that knows nothing of memory formats; a function has no weights."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x.contiguous())
+
+
+def identity(network: Network | None) -> str:
+    """The module:class of a network and the fingerprint of its code, structure and weights, or
+    of a function; empty for None. Raises InputError for anything else."""
+    if network is None:
+        return ""
+    if inspect.isfunction(network):
+        return f"{code_name(network)} {fingerprint(network)}"
+    if not isinstance(network, nn.Module):
+        raise InputError("expected an encoder or decoder as a torch.nn.Module or a function, "
+                         f"found {network!r}")
+    parts = [str(network), list(network.state_dict())]
+    for module in network.modules():
+        settings = {name: value for name, value in vars(module).items() if name != "training"}
+        parts += [type(module), *(value for name, value in sorted(settings.items())
+                                  if not name.startswith("_"))]
+    for tensor in (*network.parameters(), *network.buffers()):
+        parts.append(tensor.detach().cpu().contiguous().flatten().view(torch.uint8))
+    return f"{code_name(network)} {fingerprint(*parts)}"
+
+
+def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:
+    """Copies of a user's networks, checked to be those that a config names.
+
+    Raises:
+        InputError: networks of other classes than the config's, or none where it has some.
+    """
+    for half, network in zip(("encoder", "decoder"), networks):
+        named, found = getattr(config, half), "" if network is None else code_name(network)
+        if named.split(" ")[0] != found:
+            raise InputError(f"expected {half} {named.split(' ')[0] or 'None'}, found "
+                             f"{found or 'none'}: a run does not keep the code of networks, "
+                             f"Detector.load(folder, {half}=...) takes them")
+    encoder, decoder = deepcopy(networks)  # together: they may share weights
+    return tuple(network and Own(network).to("cpu") for network in (encoder, decoder))
+
+
+def output(network: Own, x: Tensor) -> Tensor:
+    """What a network makes of x, in eval mode. Raises InputError where it cannot take x."""
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            return network.eval()(x)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise InputError(f"expected {code_name(network.network)} to take a batch of shape "
+                         f"{tuple(x.shape)}, found {' '.join(str(error).split())}") from None
+    finally:
+        network.train(was_training)
