@@ -52,6 +52,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                        help="vae (= recode_vae), o, d, e, or a compared method: pca, ae, ...")
     train.add_argument("--out", help="the run's folder (default: in runs/, named after the run)")
     train.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    train.add_argument("--verbose", action="store_true",
+                       help="one line an epoch where stderr is no terminal, which shows a bar")
     sweep = add("sweep", _sweep, "train categories x methods x seeds into one table")
     sweep.add_argument("--dataset", default="digits", help=_DATASETS)
     sweep.add_argument("--categories", default="all",
@@ -81,6 +83,8 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     score.add_argument("--run", required=True, help="a finished run's folder")
     score.add_argument("--images", required=True, nargs="+", help="folders or image files")
     score.add_argument("--out", required=True, help=_CSV)
+    score.add_argument("--pictures", metavar="DIR", help="a folder for a PNG of each image, with "
+                       "its reconstruction, error map, score and decision")
     rerun = add("rerun", _rerun, "execute a notebook with other parameters (papermill)")
     rerun.add_argument("notebook")
     rerun.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
@@ -121,6 +125,7 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _train(args: argparse.Namespace) -> None:
     from rscvae_lab.config import Config
+    from rscvae_lab.runs.callbacks import print_epoch
     from rscvae_lab.storage.files import runs_root
     from rscvae_lab.trainers import train
 
@@ -129,7 +134,8 @@ def _train(args: argparse.Namespace) -> None:
     args.out = args.out or str(runs_root() / name)
     finished = (Path(args.out) / "metrics.json").is_file()
     _print_notes({config.result_note})
-    run = train(config, args.out, resume=args.resume, progress=None)
+    lines = [print_epoch] if args.verbose and not sys.stderr.isatty() else []
+    run = train(config, args.out, resume=args.resume, progress=None, callbacks=lines)
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
     figures = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in names
                         if run.metrics[name] is not None)
@@ -168,6 +174,10 @@ def _score(args: argparse.Namespace) -> int:
 
     table, unreadable = score_images(args.run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
+    if args.pictures:
+        from rscvae_lab.figures.scored import write_scored
+
+        print(f"each as a PNG: {write_scored(args.run, table, args.pictures)}")
     for message in unreadable:
         print(f"rscvae: skipped: {message}", file=sys.stderr)
     return 1 if unreadable else 0

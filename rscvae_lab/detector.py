@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -33,8 +34,8 @@ class Detector(OutlierMixin, BaseEstimator):
         detector.is_novel(new)       # above the 95th percentile of held-out normal images
 
     Images are (N, S, S), (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, uint8 or float in
-    [0, 1], numpy or torch; S is a multiple of 16, or `resize` makes it one. A tenth of them is held
-    out, for the threshold and the score's normalisers. The methods of scikit-learn keep its
+    [0, 1], numpy or torch; S is a multiple of 16, or `resize` makes it one. A tenth of them is
+    held out, for the threshold and the score's normalisers. The methods of scikit-learn keep its
     contract: higher = more normal, `predict` gives +1 for normal images and -1 for novel ones.
 
     Args:
@@ -88,11 +89,10 @@ class Detector(OutlierMixin, BaseEstimator):
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
             "data": fingerprint(normal, shown), "encoder": identity(self.encoder),
             "decoder": identity(self.decoder)} | (self.settings or {}))
-        folder = tempfile.TemporaryDirectory(prefix="rscvae-")
-        run = train(config, Path(folder.name) / "run", progress=self.progress, callbacks=callbacks,
+        run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
                     split=array_split(normal, shown, config),
                     networks=(self.encoder, self.decoder))
-        return self._hold(run, folder)
+        return self._hold(run)
 
     def novelty_score(self, images: Any) -> np.ndarray:
         """How novel each image is, (N,), by itself; higher = more novel. Eq. 15 with held-out
@@ -164,10 +164,16 @@ class Detector(OutlierMixin, BaseEstimator):
             raise NotFittedError("this Detector is not fitted yet: call fit(images) first")
         return self.run_
 
-    def _hold(self, run: Run, folder: tempfile.TemporaryDirectory | None = None) -> Self:
-        """Takes a finished run, and the temporary folder that goes with it."""
+    def _new_folder(self) -> Path:
+        """A folder that goes when the detector goes."""
+        folder = tempfile.mkdtemp(prefix="rscvae-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def _hold(self, run: Run) -> Self:
+        """Takes a finished run."""
         _ = run.model  # refuses other networks now
-        self.run_, self._folder = run, folder
+        self.run_ = run
         self.threshold_ = run.metrics["threshold"]
         self.offset_ = -self.threshold_
         self.n_features_in_ = run.config.channels * run.config.image_size**2
@@ -175,9 +181,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy in another process has its own folder."""
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         run = state.pop("run_", None)
-        state.pop("_folder", None)
         if run is not None:
             state["_files"] = {file.name: file.read_bytes() for file in run.folder.iterdir()}
         return state
@@ -186,10 +191,10 @@ class Detector(OutlierMixin, BaseEstimator):
         files = state.pop("_files", None)
         super().__setstate__(state)
         if files is not None:
-            folder = tempfile.TemporaryDirectory(prefix="rscvae-")
+            folder = self._new_folder()
             for name, content in files.items():
-                (Path(folder.name) / name).write_bytes(content)
-            self._hold(Run.load(folder.name, (self.encoder, self.decoder)), folder)
+                (folder / name).write_bytes(content)
+            self.run_ = Run.load(folder, (self.encoder, self.decoder))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

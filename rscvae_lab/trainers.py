@@ -236,7 +236,8 @@ class Training:
         models = self.models() if due else [None] * len(self.configs)
         for i, (split, model) in enumerate(zip(self.splits, models)):
             if due and self.config.recode_statistics != "training":
-                set_statistics(model, split.train, self.config.recode_statistics == "both")
+                with self._seeded(epoch):
+                    set_statistics(model, split.train, self.config.recode_statistics == "both")
             self.journal.enter(i, epoch, sums[i], seconds, split, model)
             if epoch == self.config.result_epoch:
                 self.journal.save_result(i, model)

@@ -1,6 +1,7 @@
 """What a user's own code adds to a run's identity: another loss or network is another training."""
 
 import ast
+import dis
 import hashlib
 import inspect
 import textwrap
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from rscvae_lab.errors import InputError
@@ -45,13 +46,13 @@ def code_name(thing: Callable) -> str:
 
 def _words(thing: Any, seen: set[int]) -> list[str]:
     """Text that differs where two things do."""
-    if id(thing) in seen or isinstance(thing, ModuleType):
-        return [getattr(thing, "__name__", "")]
-    seen.add(id(thing))
-    library = getattr(thing, "__module__", "").split(".")[0] in _LIBRARIES
+    if isinstance(thing, ModuleType):
+        return [thing.__name__]
     if inspect.isclass(thing) or inspect.isroutine(thing):
-        if library:
+        library = (thing.__module__ or "").split(".")[0] in _LIBRARIES
+        if library or id(thing) in seen:
             return [code_name(thing)]
+        seen.add(id(thing))
         parts = _of_class(thing) if inspect.isclass(thing) else _of_function(thing)
         return [code_name(thing), *(word for part in parts for word in _words(part, seen))]
     if hasattr(thing, "numpy"):
@@ -70,9 +71,17 @@ def _of_function(function: Callable) -> list[Any]:
                          f"found {code_name(function)}") from None
     with suppress(SyntaxError):  # of a lambda inside a longer line
         source = repr(_outline(ast.parse(source)))
-    used = inspect.getclosurevars(function)
-    return [source, *(part for name, part in sorted((used.nonlocals | used.globals).items())
-                      if name != "__class__")]
+    values = {name: function.__globals__[name] for name in _globals_of(function.__code__)
+              if name in function.__globals__}
+    values |= inspect.getclosurevars(function).nonlocals
+    return [source, *(value for name, value in sorted(values.items()) if name != "__class__")]
+
+
+def _globals_of(code: CodeType) -> set[str]:
+    """The global names that code and the functions inside it read."""
+    names = {each.argval for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL"}
+    return names.union(*(_globals_of(inner) for inner in code.co_consts
+                         if isinstance(inner, CodeType)))
 
 
 def _of_class(kind: type) -> list[Any]:

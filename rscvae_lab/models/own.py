@@ -59,7 +59,8 @@ def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:
                              f"{found or 'none'}: a run does not keep the code of networks, "
                              f"Detector.load(folder, {half}=...) takes them")
     encoder, decoder = deepcopy(networks)  # together: they may share weights
-    return tuple(network and Own(network).to("cpu") for network in (encoder, decoder))
+    return tuple(None if network is None else Own(network).to("cpu")
+                 for network in (encoder, decoder))
 
 
 def output(network: Own, x: Tensor) -> Tensor:

@@ -53,11 +53,12 @@ def measure(model: VAE, images: Any, js: str = "bhattacharyya") -> pd.DataFrame:
     Raises:
         InputError: images of another shape or range, NaN pixels.
     """
+    if not len(images):  # which a user's own network may not take
+        return pd.DataFrame(np.empty((0, 3)), columns=MEASURES)
     with _inference(model):
         terms = [losses.terms(x, coding, js) for x, coding in _chunks(model, images)]
     parts = [torch.stack([term.recon, term.mut, term.enc1], dim=1) for term in terms]
-    table = torch.cat(parts).double() if parts else torch.empty(0, 3, dtype=torch.float64)
-    return pd.DataFrame(table.cpu().numpy(), columns=MEASURES)
+    return pd.DataFrame(torch.cat(parts).double().cpu().numpy(), columns=MEASURES)
 
 
 def aurocs_on_test(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
