@@ -30,9 +30,9 @@ class Method:
     # of a VAE
     anomalies: str = ""  # among its training images: none, `shifted` ones, or `real` ones
     recodes: bool = True  # False: no second encoding, no l_consist (Eq. 6)
-    # another loss than Eqs. 6-14: objective(x, coding, terms, y, weights) -> (B,), one number an
-    # image, with the arguments of `losses`; of an ensemble everything has a leading M
-    objective: Callable[..., Any] | None = None
+    # another loss than Eqs. 6-14, a function or its module:name: objective(x, coding, terms, y,
+    # weights) -> (B,), one number an image; of an ensemble everything has a leading M
+    objective: Callable[..., Any] | str | None = None
 
     @property
     def is_vae(self) -> bool:
@@ -47,12 +47,20 @@ class Method:
     def own_code(self) -> tuple[Any, ...]:
         """What of the row is not the package's: its loss, its model."""
         foreign = not self.model.startswith("rscvae_lab.")
-        loss = () if self.objective is None else (self.objective,)
-        return (*loss, self.model_class()) if foreign else loss
+        parts = (self.loss_function(), self.model_class() if foreign else None)
+        return tuple(part for part in parts if part is not None)
 
     def model_class(self) -> type:
-        module, name = self.model.split(":")
-        return getattr(import_module(module), name)
+        return _imported(self.model)
+
+    def loss_function(self) -> Callable[..., Any] | None:
+        """`objective`, imported where that is a name."""
+        return _imported(self.objective) if isinstance(self.objective, str) else self.objective
+
+
+def _imported(name: str) -> Any:
+    module, attribute = name.split(":")
+    return getattr(import_module(module), attribute)
 
 
 def _baseline(module: str, **row: Any) -> Method:

@@ -51,7 +51,7 @@ def train_step(model: VAE | Ensemble, optimizer: torch.optim.Optimizer, batch: B
     with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         coding = model(batch.x, batch.noise, config.method.recodes)
     terms = losses.terms(batch.x, coding, config.js, config.recode_gradient == "fixed_target")
-    own = config.method.objective
+    own = config.method.loss_function()
     loss = (losses.objective(terms, batch.y, weights) if own is None
             else own(batch.x, coding, terms, batch.y, weights))
     if loss.shape != batch.y.shape:

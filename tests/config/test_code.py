@@ -1,0 +1,153 @@
+"""The fingerprint of a user's code: another result, another fingerprint; and nothing else."""
+
+import importlib.util
+import textwrap
+
+import pytest
+import torch
+
+from rscvae_lab import losses
+from rscvae_lab.config import ARRAYS, Config
+from rscvae_lab.config.code import SHIPPED_LOSSES, fingerprint, losses_fingerprint
+from rscvae_lab.config.text import command_of, parse_settings
+from rscvae_lab.errors import InputError
+from rscvae_lab.methods import METHODS, Method
+from rscvae_lab.trainers import train
+
+SOURCE = """
+    import torch
+    SCALE = 2.0
+    UNUSED = 3.0
+
+    def helper(x):
+        return x.abs()
+
+    def loss(x, y):
+        def inner(z):
+            return SCALE * helper(z)
+        return inner(x).sum()
+
+    class Network(torch.nn.Module):
+        slope = 0.1
+
+        def forward(self, x):
+            return helper(x) * self.slope
+"""
+
+
+@pytest.fixture
+def of_source(tmp_path):
+    """The fingerprints of `loss` and of `Network` in a module of this text."""
+    count = iter(range(100))
+
+    def prints(*changes: str) -> tuple[str, str]:
+        source = textwrap.dedent(SOURCE)
+        for old, new in zip(changes[::2], changes[1::2]):
+            assert old in source
+            source = source.replace(old, new)
+        path = tmp_path / f"written{next(count)}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location("users_code", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return fingerprint(module.loss), fingerprint(module.Network)
+
+    return prints
+
+
+@pytest.mark.parametrize(
+    ("changes", "moves_loss", "moves_network"),
+    [
+        (("SCALE = 2.0", "SCALE = 2.5"), True, False),
+        (("x.abs()", "x.square()"), True, True),
+        (("inner(x).sum()", "inner(x).mean()"), True, False),
+        (("slope = 0.1", "slope = 0.2"), False, True),
+        (("* self.slope", "+ self.slope"), False, True),
+        (("UNUSED = 3.0", "UNUSED = 4.0"), False, False),
+        (("return x.abs()", '"""Size."""\n    # as is\n    return x.abs()  # x'), False, False),
+    ],
+)
+def test_what_changes_the_result_changes_the_fingerprint(
+    changes, moves_loss, moves_network, of_source
+):
+    before, after = of_source(), of_source(*changes)
+    assert (before[0] != after[0], before[1] != after[1]) == (moves_loss, moves_network)
+
+
+def test_values_that_a_function_closes_over_count():
+    def weighted(weight):
+        return lambda x: weight * x
+
+    values = (1.0, 2.0, torch.ones(2), torch.zeros(2))
+    assert len({fingerprint(weighted(value)) for value in values}) == 4
+    assert fingerprint(weighted(1.0)) == fingerprint(weighted(1.0))
+
+
+def test_code_that_cannot_be_read_is_refused():
+    namespace = {}
+    exec("def made(x):\n    return x", namespace)
+    with pytest.raises(InputError, match="whose source can be read"):
+        fingerprint(namespace["made"])
+
+
+def test_the_losses_are_those_of_the_recipe():
+    """Red after an edit: raise RECIPE if existing modes change, and write the new fingerprint."""
+    assert losses_fingerprint() == SHIPPED_LOSSES
+    assert Config().objective == ""
+
+
+def own_loss(x, coding, terms, y, weights):
+    return terms.recon
+
+
+def test_an_own_loss_has_a_mode_and_an_identity(monkeypatch):
+    monkeypatch.setitem(METHODS, "own", Method("own", "black", objective=own_loss))
+    one = Config(mode="own")
+    assert one.objective == fingerprint(own_loss)
+    assert Config.from_json(one.to_json()) == one
+    named = Method("own", "black", objective=f"{__name__}:own_loss")
+    monkeypatch.setitem(METHODS, "own", named)
+    assert Config(mode="own") == one
+    other = Method("own", "black", objective=lambda *given: given[2].enc1)
+    monkeypatch.setitem(METHODS, "own", other)
+    assert Config(mode="own").config_hash != one.config_hash
+    assert Config.from_json(one.to_json()) == one, "what was trained stays what it was"
+
+
+@pytest.mark.slow
+def test_a_run_is_never_trained_by_another_loss_than_its_own(monkeypatch, tmp_path):
+    monkeypatch.setitem(METHODS, "own", Method("own", "black", objective=own_loss))
+    config = Config(mode="own", epochs=1)
+    other = Method("own", "black", objective=lambda *given: given[2].enc1)
+    monkeypatch.setitem(METHODS, "own", other)
+    with pytest.raises(InputError, match="a new Config takes today's"):
+        train(config, tmp_path, progress=False)
+    monkeypatch.setitem(
+        METHODS, "own", Method("own", "black", objective=lambda *given: given[2].enc1.mean())
+    )
+    with pytest.raises(InputError, match=r"a loss for each image, shape \(32,\), found \(\)"):
+        train(Config(mode="own", epochs=1), tmp_path, progress=False)
+
+
+def test_losses_that_were_replaced_from_outside_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(losses, "mut", lambda *given: 0.0)
+    with pytest.raises(InputError, match=r"the package's own mut, found .*CONTRIBUTING"):
+        train(Config(epochs=1), tmp_path, progress=False)
+    monkeypatch.undo()
+    monkeypatch.setitem(losses.DIVERGENCES, "jeffreys", own_loss)
+    with pytest.raises(InputError, match="own jeffreys"):
+        train(Config(epochs=1), tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_need_a_fingerprint_and_have_no_command():
+    with pytest.raises(InputError, match=r"expects images in memory, found none.*Detector"):
+        Config(dataset=ARRAYS, category="eights")
+    with pytest.raises(InputError, match="goes with data sets arrays and folder"):
+        Config(data="0123456789ab")
+    config = Config(dataset=ARRAYS, category="Eights, mine", data="0123456789ab", channels=3)
+    assert (config.category, config.channels) == ("Eights, mine", 3)
+    assert command_of(config) == ""
+    for name in ("data", "objective", "encoder", "decoder"):
+        with pytest.raises(InputError, match=f"unknown setting '{name}'"):
+            parse_settings({name: "x"})

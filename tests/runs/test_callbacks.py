@@ -1,0 +1,76 @@
+"""Callbacks, the log of a run, and the lines of --verbose."""
+
+import pytest
+import torch
+
+from rscvae_lab.cli import main
+from rscvae_lab.config import Config
+from rscvae_lab.errors import TrainingStopped
+from rscvae_lab.runs import Run
+from rscvae_lab.trainers import train, train_ensemble
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("mode", ["o", "ae"])
+def test_a_callback_is_told_of_every_epoch(mode, tmp_path):
+    told, weights = [], []
+
+    def callback(epoch):
+        told.append((epoch.row["epoch"], epoch.row["loss"], epoch.folder, epoch.config.mode))
+        weights.append(next(epoch.model().parameters()).detach().clone())
+
+    run = train(Config(mode=mode, epochs=3), tmp_path, progress=False, callbacks=[callback])
+    expected = zip(run.history.epoch, run.history.loss)
+    assert told == [(epoch, loss, tmp_path, mode) for epoch, loss in expected]
+    assert not torch.equal(weights[0], weights[2])
+    log = (tmp_path / "log.txt").read_text().splitlines()
+    assert len(log) == 5
+    assert run.config.config_hash in log[0] and "finished: AUROC" in log[-1]
+    assert all(f"epoch {i} of 3: loss {told[i - 1][1]:.4g}" in log[i] for i in (1, 2, 3))
+
+
+@pytest.mark.parametrize(("mode", "resumes"), [("o", True), ("ae", False)])
+def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path):
+    config, seen = Config(mode=mode, epochs=3), []
+
+    def stop(epoch):
+        return epoch.row["epoch"] < 2
+
+    def nothing(epoch):
+        seen.append(epoch.row["epoch"])
+
+    with pytest.raises(TrainingStopped, match="stopped after epoch 2 of 3"):
+        train(config, tmp_path / "x", progress=False, callbacks=[stop, nothing])
+    assert seen == [1, 2], "all are told before it ends; None does not end it"
+    assert "ended by TrainingStopped" in (tmp_path / "x" / "log.txt").read_text()
+    resumed = train(config, tmp_path / "x", resume=True, progress=False, callbacks=[nothing])
+    assert seen[2:] == ([3] if resumes else [1, 2, 3])
+    straight = train(config, tmp_path / "y", progress=False)
+    assert (resumed.folder / "weights.safetensors").read_bytes() == (
+        straight.folder / "weights.safetensors"
+    ).read_bytes()
+
+
+def test_each_model_of_an_ensemble_is_told_of(tmp_path):
+    configs = [Config(seed=seed, epochs=2, stack=2, threads=1) for seed in (0, 1)]
+    told = []
+    runs = train_ensemble(
+        configs,
+        [tmp_path / "0", tmp_path / "1"],
+        progress=False,
+        callbacks=[lambda epoch: told.append((epoch.config.seed, epoch.row["loss"]))],
+    )
+    assert told == [(seed, runs[seed].history.loss[i]) for i in (0, 1) for seed in (0, 1)]
+
+
+def test_verbose_prints_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
+    command = ["train", "--epochs", "2", "--out"]
+    assert main([*command, str(tmp_path / "x"), "--verbose"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    loss = Run.load(tmp_path / "x").history.loss
+    assert [line.split(", recon")[0] for line in lines] == [
+        f"digits 8, o: epoch {i} of 2: loss {loss[i - 1]:.4g}" for i in (1, 2)
+    ]
+    assert main([*command, str(tmp_path / "y")]) == 0
+    assert not capsys.readouterr().err
