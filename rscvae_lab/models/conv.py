@@ -71,7 +71,7 @@ class _Halve(Function):
         patches = _unfolded(x, 3)
         ctx.save_for_backward(patches, weight)
         y = patches @ _rows(weight).T
-        return _channels_first(y.view(len(x), x.shape[2] // 2, x.shape[3] // 2, len(weight)))
+        return _channels_first(y.view(x.shape[0], x.shape[2] // 2, x.shape[3] // 2, len(weight)))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -112,7 +112,7 @@ def _unfolded(x: Tensor, size: int) -> Tensor:
 def _halved_by_products(x: Tensor, weight: Tensor) -> Tensor:
     """`_Halve` in operations that autograd and vmap know."""
     y = _unfolded(x, 3) @ _rows(weight).T
-    return _channels_first(y.view(len(x), x.shape[2] // 2, x.shape[3] // 2, len(weight)))
+    return _channels_first(y.view(x.shape[0], x.shape[2] // 2, x.shape[3] // 2, len(weight)))
 
 
 def _doubled_by_products(x: Tensor, weight: Tensor) -> Tensor:
