@@ -53,7 +53,8 @@ def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path
 
 
 def test_each_model_of_an_ensemble_is_told_of(tmp_path):
-    configs = [Config(seed=seed, epochs=2, stack=2, threads=1) for seed in (0, 1)]
+    shared = {"epochs": 2, "stack": 2, "threads": 1, "precision": "float32"}
+    configs = [Config(seed=seed, **shared) for seed in (0, 1)]
     told = []
     runs = train_ensemble(
         configs,
