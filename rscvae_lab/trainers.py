@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import following, seeded
-from rscvae_lab.config import Config
+from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.schema import own_code
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
@@ -100,6 +100,9 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     config = replace(config, **{half: identity(network) for half, network in
                                 zip(("encoder", "decoder"), networks) if network is not None})
     _check_code(config)
+    if split is not None and config.dataset != ARRAYS:
+        raise InputError("a split of one's own goes with data set arrays, which Detector makes, "
+                         f"found {config.dataset}")
     finished = folders.find(out, config, resume, networks)
     if finished:
         return finished

@@ -10,6 +10,7 @@ from rscvae_lab import losses
 from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.code import SHIPPED_LOSSES, fingerprint, losses_fingerprint
 from rscvae_lab.config.text import command_of, parse_settings
+from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHODS, Method
 from rscvae_lab.trainers import train
@@ -148,6 +149,8 @@ def test_arrays_need_a_fingerprint_and_have_no_command():
     config = Config(dataset=ARRAYS, category="Eights, mine", data="0123456789ab", channels=3)
     assert (config.category, config.channels) == ("Eights, mine", 3)
     assert command_of(config) == ""
+    with pytest.raises(InputError, match="goes with data set arrays, .* found digits"):
+        train(Config(), "unused", split=load_split(Config()))
     for name in ("data", "objective", "encoder", "decoder"):
         with pytest.raises(InputError, match=f"unknown setting '{name}'"):
             parse_settings({name: "x"})
