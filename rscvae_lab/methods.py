@@ -62,9 +62,9 @@ METHODS: dict[str, Method] = {
     "e_all": Method("RSC-VAE_e, base: all", "#742a2a", scored_from="e", anomalies="real"),
     # floors
     "brightness": _baseline("brightness:Brightness", label="mean brightness", colour="#a0aec0"),
-    "pca": _baseline("pca:PCA", label="PCA-32 (floor)", colour="#718096"),
-    "knn1": _baseline("knn:OneNeighbour", label="1 neighbour (floor)", colour="#cbd5e0"),
-    "knn5": _baseline("knn:FiveNeighbours", label="5 neighbours (floor)", colour="#1a202c"),
+    "pca": _baseline("pca:PCA", label="PCA-32", colour="#718096"),
+    "knn1": _baseline("knn:OneNeighbour", label="1 neighbour", colour="#cbd5e0"),
+    "knn5": _baseline("knn:FiveNeighbours", label="5 neighbours", colour="#1a202c"),
     # the methods that the paper compares with
     "ae": _baseline("ae:AE", label="AE", colour="#4a5568", printed="AE",
                     settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32}),

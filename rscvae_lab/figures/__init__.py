@@ -15,6 +15,7 @@ from rscvae_lab.figures.parts import error_map, gallery, histograms, outline, pa
 from rscvae_lab.figures.scoreboard import (
     before_after_chart,
     compared_chart,
+    floor_chart,
     gap_chart,
     means_chart,
     settings_chart,
@@ -48,9 +49,9 @@ from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 __all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
            "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "before_after_chart",
            "canvas", "compared_chart", "consistency", "curves", "deviation", "embeddings",
-           "empty_figure", "error_map", "gallery", "gap_chart", "heatmap", "histograms",
-           "image_columns", "image_rows", "image_table", "information", "label_histograms",
-           "learning_curves", "legend_below", "live", "means_chart", "outline", "part",
-           "part_rows", "planes", "plate_maps", "png", "ranking", "region_plane", "rotation",
-           "scatter", "score_panels", "settings_chart", "show_image", "square",
-           "supervision_chart", "term_histograms", "two_gaussians"]
+           "empty_figure", "error_map", "floor_chart", "gallery", "gap_chart", "heatmap",
+           "histograms", "image_columns", "image_rows", "image_table", "information",
+           "label_histograms", "learning_curves", "legend_below", "live", "means_chart",
+           "outline", "part", "part_rows", "planes", "plate_maps", "png", "ranking",
+           "region_plane", "rotation", "scatter", "score_panels", "settings_chart", "show_image",
+           "square", "supervision_chart", "term_histograms", "two_gaussians"]
