@@ -137,9 +137,10 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     """For one data set a row per method.
 
     Columns: `printed`, the average as printed; `recomputed`, the mean of the printed rows; `ours`
-    and `spread`, the mean over classes at the last epoch and half its range over seeds; `held-out
-    means`, the same score normalised without the test set; `oracle`, the best evaluated epoch of
-    each class, chosen on the test set as the paper chooses; `ours - recomputed`; `n_seeds`.
+    and `spread`, the mean over classes at the result epoch and half its range over seeds;
+    `held-out means` and `held-out spread`, the same score normalised without the test set;
+    `oracle`, the best evaluated epoch of each class, chosen on the test set as the paper chooses;
+    `ours - recomputed`; `n_seeds`.
     """
     dataset, table = table.dataset.iloc[0], complete_seeds(table)
     means = {name: over_seeds(table, value) for value, name in VALUES.items()}
@@ -150,6 +151,7 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     board = pd.DataFrame({"printed": printed, "recomputed": recomputed}).reindex(ours.index)
     board = board.assign(**{name: frame["mean"] for name, frame in means.items()})
     board.insert(3, "spread", ours.spread)
+    board.insert(5, "held-out spread", means["held-out means"].spread)
     difference = {"ours - recomputed": board.ours - board.recomputed}
     return board.assign(**difference, n_seeds=ours.n_seeds)
 

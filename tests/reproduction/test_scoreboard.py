@@ -49,6 +49,7 @@ def test_means_over_classes_then_seeds(table):
     assert board.loc["o", "spread"] == pytest.approx(0.01)
     assert board.loc["o", "oracle"] == pytest.approx(0.97)
     assert board.loc["o", "held-out means"] == pytest.approx(0.95)
+    assert board.loc["o", "held-out spread"] == pytest.approx(0.01)
     assert board.loc["o", "n_seeds"] == 2, "a seed without all classes is no mean over the classes"
     assert np.isnan(board.loc["pca", "spread"])
 
@@ -97,6 +98,21 @@ def test_supervision_counts_anomalies_on_a_log_axis():
     (axis,) = figures.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
     assert axis.get_xscale() == "log"
     assert [label.get_text() for label in axis.get_xticklabels()] == ["9", "54"]
+
+
+def test_the_paper_s_own_schedule_needs_a_complete_seed(tmp_path):
+    """Of two seeds one lacks a class; mode e with the larger base is a method of its own."""
+    literal = rows("o", 0, [0.9] * 10) + rows("o", 1, [0.8] * 9)
+    literal += rows("e", 0, [0.95] * 10, anomaly_base="training_set", p=0.01)
+    pd.DataFrame(rows("pca", 0, [0.7] * 10)).to_csv(tmp_path / "floors.csv", index=False)
+    pd.DataFrame(literal).to_csv(tmp_path / "literal.csv", index=False)
+    found = scoreboard.literal("mnist", tmp_path).groupby("method").auroc.mean()
+    assert found.to_dict() == pytest.approx({"e_all": 0.95, "o": 0.9, "pca": 0.7})
+    floor, gains = scoreboard.against_floor(scoreboard.literal("mnist", tmp_path))
+    assert floor == "pca" and gains["mean"].to_dict() == pytest.approx({"o": 0.2, "e_all": 0.25})
+    pd.DataFrame(rows("o", 0, [0.9] * 9)).to_csv(tmp_path / "literal.csv", index=False)
+    with pytest.raises(InputError, match="found 9 classes at most"):
+        scoreboard.literal("mnist", tmp_path)
 
 
 def test_a_change_is_paired(table):
