@@ -68,9 +68,12 @@ METHODS: dict[str, Method] = {
     # the methods that the paper compares with
     "ae": _baseline("ae:AE", label="AE", colour="#4a5568", printed="AE",
                     settings={"batch_size": 64, "learning_rate": 1e-3, "latent": 32}),
-    "ganomaly": _baseline("ganomaly:GANomaly", label="GANomaly", colour="#2c7a7b",
+    "ganomaly": _baseline("ganomaly:GANomaly", label="GANomaly, our networks", colour="#2c7a7b",
                           printed="GANomaly",
                           settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 100}),
+    "ganomaly_dcgan": _baseline(
+        "ganomaly:AsPublished", label="GANomaly, as published", colour="#38b2ac",
+        settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 100, "network": "plain"}),
     "ocgan": _baseline("ocgan:OCGAN", label="OCGAN", colour="#97266d", printed="OCGAN",
                        settings={"batch_size": 64, "learning_rate": 2e-4, "latent": 16}),
     "gradcon": _baseline("gradcon:GradCon", label="GradCon", colour="#2a4365", printed="GradCon",
