@@ -103,11 +103,8 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
         scheduler: the cluster's address, such as tcp://host:8786.
         jobs: number of processes on a CPU; by default one per core.
 
-    Returns:
-        The failures; they stop no other unit.
-
-    Raises:
-        InputError: `out` holds something else, or another sweep is writing to it.
+    Returns the failures; they stop no other unit. Raises InputError where `out` holds something
+    else, or another sweep is writing to it.
     """
     if backend not in ("loky", "dask") or (backend == "dask") != bool(scheduler):
         raise InputError("expected backend loky, or dask with a scheduler's address, found "

@@ -82,10 +82,7 @@ def search(generator: nn.Module, x: Tensor, starts: Tensor, steps: int = SEARCH_
 
 class ADGAN(nn.Module):
     """A generator of normal images, its critic, and the saved codes that every search starts from.
-
-    Args:
-        generator: instead of the config's: codes (B, D) to images (B, C, S, S).
-    """
+    `generator`, codes (B, D) to images (B, C, S, S), replaces the config's."""
 
     def __init__(self, config: Config, generator: nn.Module | None = None):
         super().__init__()

@@ -62,13 +62,9 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     """Calls `step` with every batch x in [0, 1], (B, C, S, S); returns each epoch's mean loss.
 
     Batches are full and drawn like those of the VAEs; the random numbers of a step come from the
-    seed's stream `NOISE`. The model is in train mode here and in eval mode afterwards.
-
-    Args:
-        step: changes the weights and returns the loss to report, a scalar.
-
-    Raises:
-        InputError: the loss is not finite.
+    seed's stream `NOISE`. The model is in train mode here and in eval mode afterwards. `step`
+    changes the weights and returns the loss to report, a scalar. Raises InputError where it is not
+    finite.
     """
     images, losses, progress = images.to(config.device), [], _progress.get()
     model.to(config.device).train()

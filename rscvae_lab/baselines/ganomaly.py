@@ -37,11 +37,8 @@ BETAS = (0.5, 0.999)
 
 
 class GANomaly(nn.Module):
-    """Encoder F, decoder G, second encoder F' and a discriminator, trained against each other.
-
-    Args:
-        adversarial, contextual, latent: w_adv, w_con and w_lat above.
-    """
+    """Encoder F, decoder G, second encoder F' and a discriminator, trained against each other;
+    `adversarial`, `contextual` and `latent` are w_adv, w_con and w_lat above."""
 
     def __init__(self, config: Config, adversarial: float = 1.0, contextual: float = 50.0,
                  latent: float = 1.0):

@@ -85,11 +85,8 @@ class GradCon(nn.Module):
         return self.decoder(self.encoder(x))
 
     def align(self, gradients: list[Tensor]) -> Tensor:
-        """The mean over layers of the cosines with `reference`, (B,) in [-1, 1].
-
-        Args:
-            gradients: for each layer (B, *shape of the weight).
-        """
+        """The mean over layers of the cosines with `reference`, (B,) in [-1, 1], of gradients that
+        are for each layer (B, *shape of the weight)."""
         return torch.stack([cosine_similarity(g.flatten(1), m.flatten()[None])
                             for g, m in zip(gradients, self.reference)]).mean(0)
 

@@ -46,11 +46,8 @@ def _within(low: float, high: float, default: float | None = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All settings of one training. None and `auto` are resolved on construction.
-
-    Raises:
-        InputError: a value is unknown or out of range.
-    """
+    """All settings of one training. None and `auto` are resolved on construction. Raises
+    InputError for a value that is unknown or out of range."""
 
     dataset: str = "digits"
     category: str = "8"  # number, name or slug of the normal class; stored as slug

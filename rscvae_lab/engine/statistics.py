@@ -16,11 +16,8 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     torch's running averages are those of the last training batches, and of what a mode happened
     to pass: plain VAE's never see a reconstruction, which its score encodes all the same. So that
     methods can be compared, the averages are replaced after training by one pass over the training
-    images with z = mu (our choice; the paper is silent). Chunks are of equal size and count alike.
-
-    Args:
-        images: normal training images, uint8 (N, C, S, S).
-        recode: whether the encoder's statistics include reconstructions.
+    images, normal and uint8 (N, C, S, S), with z = mu (our choice; the paper is silent). Chunks
+    are of equal size and count alike. `recode` includes reconstructions in the encoder's.
     """
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device

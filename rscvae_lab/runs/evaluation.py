@@ -42,27 +42,14 @@ def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
 
 
 def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFrame:
-    """l_recon, l_mut and l_enc1 of each image, with z = mu in both passes.
-
-    Args:
-        images: (N, C, S, S), uint8 or float in [0, 1].
-
-    Returns:
-        N rows with `l_recon` (grey levels summed over pixels), `l_mut` and `l_enc1` (nats).
-
-    Raises:
-        InputError: images of another shape or range, NaN pixels.
-    """
+    """A row for each of the images (N, C, S, S), uint8 or float in [0, 1]: `l_recon` (grey levels
+    summed over pixels), `l_mut` and `l_enc1` (nats), with z = mu in both passes. Raises InputError
+    for images of another shape or range, or with NaN pixels."""
     with _inference(model):
         terms = [losses.terms(x, coding, js) for x, coding in _chunks(model, images)]
     parts = [torch.stack([term.recon, term.mut, term.enc1], dim=1) for term in terms]
     table = torch.cat(parts).double() if parts else torch.empty(0, 3, dtype=torch.float64)
     return pd.DataFrame(table.cpu().numpy(), columns=MEASURES)
-
-
-def aurocs_on_test(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
-    """`aurocs` of a model on its test set."""
-    return aurocs(split.test_labels.numpy(), measure(model, split.test, js))
 
 
 def code(model: VAE, images: Tensor) -> Coding:
@@ -135,9 +122,7 @@ def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:
 def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame
                   ) -> dict[str, float | None]:
     """The figures that follow from `measure` on test and held-out images; None where undefined.
-
-    `novelty_score` and its threshold are normalised by the held-out means.
-    """
+    `novelty_score` and its threshold are normalised by the held-out means."""
     means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
     scores, heldout_scores = (scoring.novelty_score(part.l_recon, part.l_mut, means)
                               for part in (test, heldout))

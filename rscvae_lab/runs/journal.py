@@ -14,7 +14,7 @@ from rscvae_lab.engine.draws import learning_rate
 from rscvae_lab.engine.ensemble import Ensemble
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs.evaluation import aurocs_on_test
+from rscvae_lab.runs.evaluation import aurocs, measure
 from rscvae_lab.runs.folder import STATE
 from rscvae_lab.runs.run import METRICS, WEIGHTS
 from rscvae_lab.storage.tensors import load_tensors, save_tensors, save_weights
@@ -48,7 +48,8 @@ class Journal:
         """Adds an epoch of a model to its history; with a model, its AUROCs on the test set."""
         row = self._means(self.configs[i], epoch, sums, self.steps[i]) | {"seconds": seconds}
         if model is not None:
-            row |= aurocs_on_test(model, split, self.configs[i].js)
+            test = measure(model, split.test, self.configs[i].js)
+            row |= aurocs(split.test_labels.numpy(), test)
         self.histories[i].append(row)
 
     def save_result(self, i: int, model: VAE) -> None:
@@ -67,10 +68,7 @@ class Journal:
 
     def restore(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
         """Puts model, optimizer and histories where `save` left them; without a state, nothing.
-
-        Raises:
-            InputError: the state is another training's.
-        """
+        Raises InputError where the state is another training's."""
         path = self.folders[0] / STATE
         if not path.is_file():
             return

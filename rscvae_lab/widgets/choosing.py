@@ -19,14 +19,8 @@ FIELDS = ("dataset", "category", "mode", "epochs", "seed",
 
 class RunChooser(Panel):
     """Dropdowns that list finished runs, each restricted by those before it, and a slider that
-    shows the training up to an epoch.
-
-    Args:
-        runs: with a history; the first is selected first.
-
-    Attributes:
-        run: the chosen run.
-    """
+    shows the training up to an epoch. `runs` have a history, and the first is selected first;
+    `run` is the chosen one."""
 
     def __init__(self, runs: Sequence[Run]):
         if not runs:

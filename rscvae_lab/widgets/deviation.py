@@ -22,15 +22,9 @@ NEAR = 0.3  # inches from a click to the nearest point; farther clicks choose no
 class DeviationExplorer(Panel):
     """Maps of the same images by each method; a click on a point, or the slider, chooses an image.
 
-    Args:
-        atlases: method -> its map, all of the same split and sample.
-
-    Attributes:
-        places: of the images in the figure, as fractions of its width and height from the lower
-            left corner, (maps, N, 2).
-
-    Raises:
-        InputError: the atlases have different images.
+    `atlases` maps methods to their maps, all of the same split and sample. `places`, (maps, N, 2),
+    are those of the images in the figure, as fractions of its width and height from the lower left
+    corner. Raises InputError where the atlases have different images.
     """
 
     def __init__(self, atlases: Mapping[str, Atlas]):

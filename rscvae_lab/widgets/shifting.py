@@ -52,12 +52,8 @@ def shifted(images: Tensor, h_flip: bool, v_flip: bool, rotate: bool, cutout: in
 
 
 def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
-    """A class and the distortions of its images to choose from.
-
-    Args:
-        classes: name -> training images of the class, for the referee, and test images to distort;
-            uint8 (N, C, S, S).
-    """
+    """A class and the distortions of its images to choose from. `classes` maps names to training
+    images, for the referee, and test images to distort, both uint8 (N, C, S, S)."""
     referees: dict[str, Referee] = {}
 
     def draw(name: str, **operations: bool | int) -> tuple[Figure, str]:
