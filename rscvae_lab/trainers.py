@@ -92,11 +92,9 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
                    progress: bool | None = True, wait: bool = False, watch: Watch | None = None
                    ) -> list[Run]:
-    """Trains M configs side by side and leaves M finished runs, each in its own folder.
-
-    One that was stopped goes on from the state in the first folder; finished runs stay as they
-    are. Raises InputError for configs that cannot train together, and for what `train` refuses.
-    """
+    """Trains M configs side by side and leaves M finished runs, each in its own folder. One that
+    was stopped goes on from the state in the first folder; finished runs stay as they are. Raises
+    InputError for configs that cannot train together, and for what `train` refuses."""
     _check_ensemble(configs)
     for config, out in zip(configs, outs):
         folders.find(out, config, resume=True)  # refuses another config's run in any folder
@@ -145,10 +143,8 @@ def _keep_freed_memory() -> None:
 
 
 class Training:
-    """M trainings on their way: models, optimizer, batches, and the journal of what they did.
-
-    A GPU always trains an ensemble, of one model too, for its recorded step.
-    """
+    """M trainings on their way: models, optimizer, batches, and the journal of what they did. A
+    GPU always trains an ensemble, of one model too, for its recorded step."""
 
     def __init__(self, configs: Sequence[Config], places: Sequence[Path],
                  splits: Sequence[OneClassSplit]):

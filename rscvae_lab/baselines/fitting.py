@@ -88,10 +88,8 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
 def score_chunks(model: nn.Module, images: Tensor, config: Config,
                  score: Callable[[Tensor], Tensor], chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), of all images, in eval mode: (N,) on the CPU.
-
     A chunk has as many pixels as `chunk` images of 32 x 32. Gradients are on, for methods that
-    need them. Raises InputError as `as_network_input`.
-    """
+    need them. Raises InputError as `as_network_input`."""
     device = next(model.parameters()).device
     chunk = max(1, chunk * 32**2 // config.image_size**2)
     model.eval()

@@ -116,11 +116,9 @@ class GradCon(nn.Module):
         return self
 
     def errors_and_gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """L(x) of each image, (B,), and its gradient of each layer, (B, *shape of the weight).
-
-        The mean of these gradients is the batch's gradient; the mean of their cosines is not the
-        batch's cosine.
-        """
+        """L(x) of each image, (B,), and its gradient of each layer, (B, *shape of the weight). The
+        mean of these gradients is the batch's gradient; the mean of their cosines is not the
+        batch's cosine."""
         def error(phi: dict[str, Tensor], z: Tensor, x: Tensor) -> Tensor:
             return mse_loss(functional_call(self.decoder, phi, (z[None],)), x[None])
 

@@ -19,11 +19,8 @@ Contestant = Callable[[float], float]  # runs for so many seconds, returns image
 
 
 def race(contestants: Mapping[str, Contestant], seconds: float, rounds: int) -> pd.DataFrame:
-    """Images per second: a column per contestant, a row per round.
-
-    The order is drawn anew each round, so that nobody always inherits the caches and busy threads
-    of the same predecessor.
-    """
+    """Images per second: a column per contestant, a row per round. The order is drawn anew each
+    round, so that nobody always inherits the caches and busy threads of the same predecessor."""
     for run in contestants.values():
         run(0.0)  # warm-up
     names, draw = list(contestants), random.Random(0)

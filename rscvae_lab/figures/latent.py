@@ -24,10 +24,8 @@ GROUP_COLOURS = {"train": style.TRAIN_COLOUR, "normal": style.NORMAL_COLOUR,
 def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, farthest: float,
                  top: tuple[float, float], most: int = 400) -> None:
     """The regions over distance (x) and information (y), with the first `most` test images of each
-    label as points.
-
-    `frame` has the columns `label`, `distance` and `l_enc1`; `top` is the upper limits of x and y.
-    """
+    label as points. `frame` has the columns `label`, `distance` and `l_enc1`; `top` is the upper
+    limits of x and y."""
     right, up = top
     axis.axhspan(0, least_information, color=REGION_COLOURS["unknown"], zorder=0)
     for region, sides in (("normal", [0, farthest]), ("anomalous", [farthest, right])):
@@ -65,9 +63,7 @@ def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float
 
 def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]) -> Figure:
     """Histograms of l_enc1 for each method, normal against novel, with the unknown region shaded.
-
-    Each frame has the columns `label` and `l_enc1` of test images.
-    """
+    Each frame has the columns `label` and `l_enc1` of test images."""
     figure, (row,) = style.empty_figure(1, len(panels), (4 * len(panels), 3.3), sharey=True)
     top = max(np.percentile(frame.l_enc1, 99) for frame in panels.values())
     for axis, (method, frame) in zip(row, panels.items(), strict=True):

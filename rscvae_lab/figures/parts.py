@@ -43,10 +43,8 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray | None]]]) 
 
 def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float) -> Figure:
     """One column a part: the image with its defect outlined, the reconstruction, the error map.
-
     `columns` maps names to (image, x_hat, error, mask or None); error maps are coloured from 0 to
-    `top`.
-    """
+    `top`."""
     figure, grid = empty_figure(3, len(columns), (0.9 + 1.45 * len(columns), 4.6))
     for column, (name, (image, x_hat, error, mask)) in zip(grid.T, columns.items()):
         show_image(column[0], image, name)

@@ -17,10 +17,8 @@ from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
     """AUROC of each method: the result, the oracle's best epoch, and the printed value, if any.
-
     `table` has the columns `method`, `auroc`, `auroc_best` and `error` (a standard error; bars
-    extend two to each side). The row of method `pca` is drawn as the floor.
-    """
+    extend two to each side). The row of method `pca` is drawn as the floor."""
     figure, ((axis,),) = style.empty_figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
     rows = table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(rows))

@@ -52,9 +52,7 @@ class Canvas(Figure):
 
 def canvas(width: float, height: float) -> Canvas:
     """An empty figure, in inches, independent of matplotlib's settings, which threads share.
-
-    Widgets place `axes` on it themselves: computing a layout takes longer than drawing.
-    """
+    Widgets place `axes` on it themselves: computing a layout takes longer than drawing."""
     return Canvas((width, height), dpi=STYLE["figure.dpi"])
 
 

@@ -21,11 +21,9 @@ NEAR = 0.3  # inches from a click to the nearest point; farther clicks choose no
 
 class DeviationExplorer(Panel):
     """Maps of the same images by each method; a click on a point, or the slider, chooses an image.
-
     `atlases` maps methods to their maps, all of the same split and sample. `places`, (maps, N, 2),
     are those of the images in the figure, as fractions of its width and height from the lower left
-    corner. Raises InputError where the atlases have different images.
-    """
+    corner. Raises InputError where the atlases have different images."""
 
     def __init__(self, atlases: Mapping[str, Atlas]):
         self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
