@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -165,11 +164,7 @@ class Training:
         self.step: Callable[[Batch], Tensor] | None = None
         self.journal = Journal(configs, places, self.batches.steps)
         self.journal.restore(self.model, self.optimizer)
-
-    @property
-    def histories(self) -> list[list[dict[str, Any]]]:
-        """The rows of each model's history.csv so far."""
-        return self.journal.histories
+        self.histories = self.journal.histories  # the rows of each model's history.csv so far
 
     def run(self, progress: bool | None = None, watch: Watch | None = None) -> None:
         """Trains the epochs that are left."""
@@ -184,7 +179,7 @@ class Training:
                 if stopped and epoch < epochs:
                     raise TrainingStopped(
                         f"stopped after epoch {epoch} of {epochs}; the run can go on")
-                bar.set_postfix(loss=f"{self.journal.last_loss:.1f}", refresh=False)
+                bar.set_postfix(loss=f"{self.histories[0][-1]['loss']:.1f}", refresh=False)
                 bar.update()
 
     def run_epoch(self, epoch: int) -> None:

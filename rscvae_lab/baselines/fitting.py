@@ -8,6 +8,7 @@ from contextvars import ContextVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm.auto import tqdm
 
 from rscvae_lab.config import Config
@@ -40,6 +41,11 @@ def seeded(seed: int, *stream: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+def bce(logits: Tensor, label: float) -> Tensor:
+    """Mean binary cross-entropy, in nats, of logits that all have one label."""
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:

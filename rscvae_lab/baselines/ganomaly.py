@@ -26,9 +26,9 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 
-from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import bce, descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.vae import halves
 
@@ -64,9 +64,7 @@ class GANomaly(nn.Module):
 
     def discriminator_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """The loss of f and d; x_hat is constant."""
-        real, fake = self.discriminator(x), self.discriminator(x_hat.detach())
-        return (binary_cross_entropy_with_logits(real, torch.ones_like(real))
-                + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))) / 2
+        return (bce(self.discriminator(x), 1) + bce(self.discriminator(x_hat.detach()), 0)) / 2
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""

@@ -22,8 +22,10 @@ DEFECTS = ("scratch", "spot", "corner")
 def write_set(root: Path, *, size: int = 64, n_train: int = 200, n_good: int = 40,
               n_defect: int = 20, seed: int = 0) -> Path:
     """Writes ROOT/plate with train/good, test and ground_truth: colour PNGs of size x size pixels,
-    `n_defect` of each of `DEFECTS`. Equal arguments give equal images. Returns the category's
-    folder. Raises InputError where it cannot be written to."""
+    `n_defect` of each of `DEFECTS`. Equal arguments give equal images.
+
+    Returns the category's folder. Raises InputError where it cannot be written to.
+    """
     generator, folder = np.random.default_rng(seed), root / "plate"
     defective = [("test", kind, n_defect) for kind in DEFECTS]
     for part, kind, n in (("train", "good", n_train), ("test", "good", n_good), *defective):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.figures.images import name_row
 from rscvae_lab.figures.parts import error_map
-from rscvae_lab.figures.style import GRID, LABELS, empty_figure, legend_below
+from rscvae_lab.figures.style import FLOOR, GRID, LABELS, empty_figure, legend_below
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 LINES = ({"color": "black"}, {"color": "#718096", "linestyle": "--"},
@@ -68,8 +68,7 @@ def ranking(table: pd.DataFrame, title: str = "") -> Figure:
     table = table.sort_values("auroc")
     figure, ((left, right),) = empty_figure(1, 2, (9.4, 0.36 * len(table) + 1.3), sharey=True,
                                             width_ratios=[1.7, 1])
-    left.axvline(table.auroc["pca"], color=METHOD_COLOURS["pca"], linestyle="--",
-                 label=METHOD_NAMES["pca"])
+    left.axvline(table.auroc["pca"], label=METHOD_NAMES["pca"], **FLOOR)
     for y, (method, row) in enumerate(table.iterrows()):
         left.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=8, capsize=3,
                       color=METHOD_COLOURS[method])

@@ -99,16 +99,9 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
               images: Mapping[str, np.ndarray], class_names: Sequence[str]
               ) -> tuple[Figure, np.ndarray]:
     """Fig. 7 for the explorer: a map of codes for each method with a ring around the chosen image,
-    and named `images` below.
-
-    Args:
-        frames: method -> a row an image, with x, y and `column`, which decides the colours.
-        colouring: the name of that column in titles.
-
-    Returns:
-        The figure, and each image's place in it as fractions of width and height from the lower
-        left corner, (maps, N, 2).
-    """
+    and named `images` below. `frames` have a row an image, with x, y and `column`, which decides
+    the colours; `colouring` is its name in titles. Returns the figure, and each image's place in
+    it as fractions of width and height from the lower left corner, (maps, N, 2)."""
     n = len(frames)
     figure, places = style.canvas(4.9 * n, 7.2), []
     values = pd.concat([frame[column] for frame in frames.values()])

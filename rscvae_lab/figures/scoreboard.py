@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import GRID, empty_figure, legend_below
+from rscvae_lab.figures.style import FLOOR, GRID, empty_figure, legend_below
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
-FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
 PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}

@@ -33,8 +33,7 @@ def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = 
         axis.plot(rows.method.map(printed), place, "kD", markersize=5, fillstyle="none",
                   label="printed in the paper")
     for floor in table[table.method == "pca"].auroc:
-        axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--",
-                     label=f"PCA-32 floor: {floor:.3f}")
+        axis.axvline(floor, label=f"PCA-32 floor: {floor:.3f}", **style.FLOOR)
     lowest = min((table.auroc - 2 * table.error).min(), *printed.values(), 0.95)
     axis.set(yticks=place, yticklabels=rows.method.map(METHOD_NAMES), title=title,
              xlim=(np.floor(20 * lowest) / 20, 1), ylim=(-0.6, len(rows) - 0.2),
@@ -86,12 +85,9 @@ def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figu
 
 def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], alpha: float,
                  labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
-    """AUROC against alpha for each normaliser; histograms and ROC curves at one alpha.
-
-    Args:
-        curves: normaliser -> AUROC at each of `alphas`.
-        scores: normaliser -> score of each test image at `alpha`; the histograms have the first.
-    """
+    """AUROC against alpha for each normaliser; histograms and ROC curves at one alpha. `curves`
+    maps normalisers to the AUROC at each of `alphas`, `scores` to the score of each test image at
+    `alpha`; the histograms have the first."""
     figure = style.canvas(10.7, 3.6)
     sweep, histogram, roc = (style.axes(figure, left, 0.16, width, 0.74)
                              for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25)))

@@ -89,7 +89,7 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config
         heldout = measure(model, split.heldout, config.js)
         means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
         test = score(model, split.test, config, means)
-        metrics = score_metrics(labels, test, heldout)
+        metrics = score_metrics(labels, test, heldout, means)
         metrics |= _validation(heldout, measure(model, split.validation, config.js))
     else:
         test, heldout, novel = (score(model, images, config, None)
@@ -119,14 +119,12 @@ def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:
     return np.repeat([NORMAL, NOVEL], [len(normal), len(novel)])
 
 
-def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame
-                  ) -> dict[str, float | None]:
-    """The figures that follow from `measure` on test and held-out images; None where undefined.
-    `novelty_score` and its threshold are normalised by the held-out means."""
-    means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
-    scores, heldout_scores = (scoring.novelty_score(part.l_recon, part.l_mut, means)
-                              for part in (test, heldout))
-    return (aurocs(labels, test) | {"auroc_heldout_norm": _auroc(labels, scores),
+def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame,
+                  means: scoring.Normalisers) -> dict[str, float | None]:
+    """The figures that follow from `score` on test and `measure` on held-out images, whose means
+    normalise `novelty_score` and its threshold; None where undefined."""
+    heldout_scores = scoring.novelty_score(heldout.l_recon, heldout.l_mut, means)
+    return (aurocs(labels, test) | {"auroc_heldout_norm": _auroc(labels, test.novelty_score),
                                     "threshold": scoring.threshold(heldout_scores)}
             | _consistency(labels, test)
             | _deviation(labels, test, least_information(heldout.l_enc1))

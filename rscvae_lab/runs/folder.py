@@ -32,10 +32,11 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
     folder = Path(out).expanduser().resolve()
     if not (folder / CONFIG).is_file():
         return None
-    difference = _difference(run.read_config(folder), config)
-    if difference:
-        raise InputError(f"{folder} holds the run of another config ({difference}): "
-                         "choose another folder")
+    for name, there in vars(run.read_config(folder)).items():
+        here = getattr(config, name)
+        if there != here:
+            raise InputError(f"{folder} holds the run of another config ({name} is {there!r} "
+                             f"there and {here!r} here): choose another folder")
     if (folder / METRICS).is_file():
         return Run.load(folder)
     if not resume:
@@ -89,14 +90,6 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     write_whole(folder / run.SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return Run.load(folder)
-
-
-def _difference(found: Config, asked: Config) -> str:
-    """The first field in which two configs differ, in words; empty where they agree."""
-    for name, value in vars(found).items():
-        if value != getattr(asked, name):
-            return f"{name} is {value!r} there and {getattr(asked, name)!r} here"
-    return ""
 
 
 def _provenance(config: Config, split: OneClassSplit, history: list[dict[str, Any]],

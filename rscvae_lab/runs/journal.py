@@ -23,12 +23,8 @@ _MODEL, _OPTIMIZER = "model.", "optimizer."
 
 
 class Journal:
-    """The rows of each model's history.csv, and where state and results are written.
-
-    Args:
-        folders: one a model; the state lies in the first.
-        steps: how many each model takes in an epoch.
-    """
+    """The rows of each model's history.csv, and where state and results are written: in `folders`,
+    one a model, the state in the first. `steps` are those each model takes in an epoch."""
 
     def __init__(self, configs: Sequence[Config], folders: Sequence[Path], steps: Sequence[int]):
         self.configs, self.folders, self.steps = configs, folders, steps
@@ -38,10 +34,6 @@ class Journal:
     def epochs(self) -> int:
         """How many are done."""
         return len(self.histories[0])
-
-    @property
-    def last_loss(self) -> float:
-        return self.histories[0][-1]["loss"]
 
     def enter(self, i: int, epoch: int, sums: list[list[float]], seconds: float,
               split: OneClassSplit, model: VAE | None) -> None:
@@ -77,8 +69,8 @@ class Journal:
         if len(hashes) > 1 and note.get("configs") != hashes:
             return  # of an ensemble of another plan that began with the same model
         own = model.state_dict()
-        saved = {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items()
-                 if name.startswith(_MODEL)}
+        saved, memory = ({name.removeprefix(part): tensor for name, tensor in tensors.items()
+                          if name.startswith(part)} for part in (_MODEL, _OPTIMIZER))
         if note.get("configs") != hashes or {name: part.shape for name, part in saved.items()} != {
                 name: part.shape for name, part in own.items()}:
             raise InputError(f"expected the state of run {hashes[0]} in {path}, found another "
@@ -86,9 +78,7 @@ class Journal:
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(saved[name])
-        restore_optimizer(optimizer, {name.removeprefix(_OPTIMIZER): tensor
-                                      for name, tensor in tensors.items()
-                                      if name.startswith(_OPTIMIZER)})
+        restore_optimizer(optimizer, memory)
         self.histories = note["histories"]
 
     def discard(self) -> None:

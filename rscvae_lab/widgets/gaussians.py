@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from rscvae_lab import figures
 from rscvae_lab.divergences import DIVERGENCES, monte_carlo
@@ -29,8 +30,7 @@ def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
 def two_gaussians(mean: float, sigma: float, dimensions: int) -> tuple[Figure, str]:
     """The figure of q(z|x) = N(0, I) and a recoding N(mean, sigma^2 I), and its main numbers."""
     x = np.linspace(-5, 5 + max(mean, 0), 400)
-    p, q = (np.exp(-0.5 * ((x - m) / s) ** 2) / (s * math.sqrt(2 * math.pi))
-            for m, s in ((0, 1), (mean, sigma)))
+    p, q = norm.pdf(x), norm.pdf(x, mean, sigma)
     densities = {"first code: N(0, 1)": p, f"second code: N({mean:.1f}, {sigma:.2f}²)": q,
                  "their mixture": (p + q) / 2}
     values = divergences(mean, sigma, dimensions)
