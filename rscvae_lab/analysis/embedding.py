@@ -23,12 +23,11 @@ class CodeMap:
     def fit(cls, codes: np.ndarray, seed: int = 0) -> Self:
         """Fits t-SNE to codes mu (N, D); the same seed gives the same map. Raises InputError for
         fewer than `FEWEST` codes, and for codes of one dimension, all equal, or not finite."""
-        n, dimensions = codes.shape
+        n, d = codes.shape
         finite = int(np.isfinite(codes).all(1).sum())
-        if n < FEWEST or dimensions < 2 or finite < n or not np.ptp(codes, 0).any():
+        if n < FEWEST or d < 2 or finite < n or not np.ptp(codes, 0).any():
             raise InputError(f"expected at least {FEWEST} finite codes for a map, not all equal, "
-                             f"of 2 or more dimensions, found {n}, {finite} finite, of "
-                             f"{dimensions}")
+                             f"of 2 or more dimensions, found {n}, {finite} finite, of {d}")
         tsne = TSNE(perplexity=min(PERPLEXITY, n // 4), n_jobs=1, random_state=seed)
         return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
 

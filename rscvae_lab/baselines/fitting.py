@@ -17,7 +17,7 @@ from rscvae_lab.engine.draws import draw_order, epoch_generator
 from rscvae_lab.errors import InputError
 
 NOISE, MEMORY = 1, 2  # streams of random numbers: training noise, Patch SVDD's memory
-Step = Callable[[Tensor], Tensor]
+Step = Callable[[Tensor], Tensor]  # from a batch x: a step's loss, or scores
 _progress: ContextVar[bool | None] = ContextVar("progress", default=None)
 
 
@@ -57,8 +57,7 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     return loss
 
 
-def minimise(model: nn.Module, images: Tensor, config: Config, loss: Callable[[Tensor], Tensor]
-             ) -> list[float]:
+def minimise(model: nn.Module, images: Tensor, config: Config, loss: Step) -> list[float]:
     """`fit_epochs` with Adam at the config's rate; `loss` of a batch is a scalar."""
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     return fit_epochs(model, images, config, lambda x: descend(optimizer, loss(x)))
@@ -69,8 +68,7 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
 
     Batches are full and drawn like those of the VAEs; the random numbers of a step come from the
     seed's stream `NOISE`. The model is in train mode here and in eval mode afterwards. `step`
-    changes the weights and returns the loss to report, a scalar. Raises InputError where it is not
-    finite.
+    changes the weights and returns the loss, a scalar. Raises InputError where it is not finite.
     """
     images, losses, progress = images.to(config.device), [], _progress.get()
     model.to(config.device).train()
@@ -91,8 +89,8 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     return losses
 
 
-def score_chunks(model: nn.Module, images: Tensor, config: Config,
-                 score: Callable[[Tensor], Tensor], chunk: int = 256) -> Tensor:
+def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Step,
+                 chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), of all images, in eval mode: (N,) on the CPU.
     A chunk has as many pixels as `chunk` images of 32 x 32. Gradients are on, for methods that
     need them. Raises InputError as `as_network_input`."""

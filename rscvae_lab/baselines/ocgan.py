@@ -60,13 +60,9 @@ def latent_discriminator(latent: int) -> nn.Sequential:
 
 
 class OCGAN(nn.Module):
-    """Autoencoder F, G, the discriminators D_l and D_v, and the classifier C.
-
-    Args:
-        fidelity: lambda above.
-        noise: standard deviation of n, in grey levels.
-        mining_steps, stride: how often, and how far along each axis of the cube, l2 moves.
-    """
+    """Autoencoder F, G, the discriminators D_l and D_v, and the classifier C. `fidelity` is lambda
+    above, `noise` the standard deviation of n in grey levels; `mining_steps` and `stride` say how
+    often, and how far along each axis of the cube, l2 moves."""
 
     def __init__(self, config: Config, fidelity: float = 500.0, noise: float = 0.2,
                  mining_steps: int = 2, stride: float = 0.1):

@@ -63,8 +63,7 @@ def plate_maps(images: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndar
 
 def ranking(table: pd.DataFrame, title: str = "") -> Figure:
     """AUROC of each method with two standard errors, and its training time; the best on top.
-    `table` is indexed by method and has `auroc`, `error` and `seconds`; a line marks row `pca`,
-    the floor."""
+    `table` is indexed by method and has `auroc`, `error` and `seconds`; a line marks `pca`'s."""
     table = table.sort_values("auroc")
     figure, ((left, right),) = empty_figure(1, 2, (9.4, 0.36 * len(table) + 1.3), sharey=True,
                                             width_ratios=[1.7, 1])

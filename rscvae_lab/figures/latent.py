@@ -153,13 +153,10 @@ def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], tes
              borders: tuple[float, float], threshold: float) -> Figure:
     """A rotated image, its outputs, its point among the regions, and the measures by angle.
 
-    Args:
-        track: one row an angle, with `angle` (degrees), `distance`, `l_enc1`, `novelty_score` and
-            `region`; the row `at` is the current one.
-        images: input, reconstruction and recoding at that angle.
-        test: the test images, for `region_plane`.
-        borders: least information (nats) and farthest distance.
-        threshold: of the novelty score.
+    `track` has a row an angle, with `angle` (degrees), `distance`, `l_enc1`, `novelty_score` and
+    `region`; row `at` is the current one. `images` are input, reconstruction and recoding there,
+    `test` the test images for `region_plane`, `borders` the least information (nats) and farthest
+    distance, `threshold` that of the novelty score.
     """
     figure, now = style.canvas(10.5, 4.6), track.iloc[at]
     for i, (name, image) in enumerate(images.items()):

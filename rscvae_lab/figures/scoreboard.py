@@ -18,8 +18,7 @@ PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "n
 
 def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     """The scoreboard, a panel a data set: mean AUROC of each method, ours, the oracle's and the
-    printed one. Each board is one of `scoreboard.scoreboard`; its row `pca` is drawn as the
-    floor."""
+    printed one. Boards are those of `scoreboard.scoreboard`; row `pca` is drawn as the floor."""
     methods = [name for name in next(iter(boards.values())).index if name != "pca"][::-1]
     figure, row = _method_panels(boards, methods, 3.3, -0.3)
     place = np.arange(len(methods))
@@ -116,9 +115,8 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
-    """The effect of each setting: a point a pair of trainings, the mean as a bar. `changes` has
-    series of `scoreboard.changes`. Names with a colon, `group: setting`, are separated by
-    group."""
+    """The effect of each setting: a point a pair of trainings, the mean as a bar. `changes` are
+    those of `scoreboard.changes`; names with a colon, `group: setting`, are separated by group."""
     names = list(changes)[::-1]
     figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
     marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}

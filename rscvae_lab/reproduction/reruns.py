@@ -24,9 +24,8 @@ def notebooks_folder() -> Path:
 
 
 def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters converted to the types that the notebook declares. Raises InputError where it has
-    no such parameter, or a value is not of its type: papermill itself would warn and run with the
-    default."""
+    """Parameters converted to the types that the notebook declares. Raises InputError for unknown
+    ones and for values of another type: papermill itself would warn and run with the default."""
     import papermill
 
     try:

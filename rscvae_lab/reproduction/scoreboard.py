@@ -167,9 +167,8 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     and `oracle`. Raises InputError where a method was trained with several settings."""
     _refuse_mixed(table)
     groups = table.groupby(["category", "method"], sort=False)
-    ours = groups[value]
-    frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),
-                          "oracle": groups.auroc_best.mean()})
+    frame = groups[value].agg(ours="mean", low="min", high="max")
+    frame["oracle"] = groups.auroc_best.mean()
     printed = _printed(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 

@@ -65,10 +65,9 @@ def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
     if len(np.unique(labels)) < 2:
         return dict.fromkeys(("auroc", "auroc_recon", "auroc_mut"))
     means = scoring.Normalisers.over(test.l_recon, test.l_mut)
-    scores = scoring.novelty_score(test.l_recon, test.l_mut, means)
-    return {"auroc": scoring.auroc(labels, scores),
-            "auroc_recon": scoring.auroc(labels, test.l_recon),
-            "auroc_mut": scoring.auroc(labels, test.l_mut)}
+    scores = {"auroc": scoring.novelty_score(test.l_recon, test.l_mut, means),
+              "auroc_recon": test.l_recon, "auroc_mut": test.l_mut}
+    return {name: scoring.auroc(labels, values) for name, values in scores.items()}
 
 
 def score(model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None
@@ -111,8 +110,7 @@ def _validation(heldout: pd.DataFrame, novel: pd.DataFrame) -> dict[str, float |
     """The AUROCs that settings may be chosen by: held-out normal against novel *training* images,
     none of them trained on; Eq. 15 with means over these images, and alpha 0."""
     figures = aurocs(_labels(heldout, novel), pd.concat([heldout, novel], ignore_index=True))
-    return {"auroc_validation": figures["auroc"],
-            "auroc_validation_recon": figures["auroc_recon"]}
+    return {"auroc_validation": figures["auroc"], "auroc_validation_recon": figures["auroc_recon"]}
 
 
 def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:

@@ -30,6 +30,7 @@ class DeviationExplorer(Panel):
         if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
             raise InputError("expected maps of the same images, found others: make all from one "
                              "split, size and seed")
+        self._class_names = CATEGORIES[self.first.survey.run.config.dataset]
         image = ClickableImage()
         image.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.frame.group == "novel"))
@@ -50,10 +51,6 @@ class DeviationExplorer(Panel):
                                                 self._class_names)
         self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
-
-    @property
-    def _class_names(self) -> tuple[str, ...]:
-        return CATEGORIES[self.first.survey.run.config.dataset]
 
     def _numbers(self, chosen: int) -> str:
         row = self.first.frame.iloc[chosen]

@@ -20,8 +20,7 @@ NAMES = {"monte_carlo": "Monte Carlo estimate", "quadrature": "quadrature",
 def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
     """Each reading of D_JS between N(0, I) and N(mean, sigma^2 I), in nats, by `NAMES`."""
     p = torch.zeros(2, 1, dimensions, dtype=torch.float64)
-    q = torch.stack([torch.full((1, dimensions), mean),
-                     torch.full((1, dimensions), 2 * math.log(sigma))]).double()
+    q = torch.tensor([mean, 2 * math.log(sigma)]).double()[:, None, None].expand_as(p)
     values = {NAMES[name]: DIVERGENCES[name](*p, *q) for name in NAMES}
     values[NAMES["monte_carlo"]] = monte_carlo(*p, *q, samples=SAMPLES)
     return {name: value.item() for name, value in values.items()}
