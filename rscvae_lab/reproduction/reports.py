@@ -15,7 +15,7 @@ from rscvae_lab.analysis.surveys import Survey, region_table
 from rscvae_lab.config import IMAGE_FOLDERS, Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.methods import MODES
+from rscvae_lab.methods import FLOORS, MODES
 from rscvae_lab.reproduction.reruns import notebooks_folder, rerun
 from rscvae_lab.runs.run import ROW_NAMES, Run
 from rscvae_lab.storage.files import csv_path, make_folder, runs_root, write_whole
@@ -51,9 +51,9 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
 def results(config: Config) -> pd.DataFrame:
     """One row per method, from the runs in the notebooks' store."""
     settings = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "seed")}
-    rows = [row for mode in ("pca", *MODES)
+    rows = [row for mode in (*FLOORS, *MODES)
             for row in trained(Config(mode=mode, **settings)).result_rows()]
-    return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # PCA has none
+    return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # floors have none
 
 
 def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int]) -> pd.DataFrame:
