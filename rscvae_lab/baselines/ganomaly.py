@@ -31,9 +31,9 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 
-from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import bce, descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.plain import SLOPE
@@ -45,11 +45,7 @@ BETAS = (0.5, 0.999)
 
 class GANomaly(nn.Module):
     """Encoder F, decoder G, second encoder F' and a discriminator, trained against each other, in
-    this project's networks.
-
-    Args:
-        adversarial, contextual, latent: w_adv, w_con and w_lat above.
-    """
+    this project's networks; `adversarial`, `contextual`, `latent` are w_adv, w_con, w_lat."""
 
     def __init__(self, config: Config, adversarial: float = 1.0, contextual: float = 50.0,
                  latent: float = 1.0):
@@ -83,9 +79,7 @@ class GANomaly(nn.Module):
 
     def discriminator_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """The loss of f and d; x_hat is constant."""
-        real, fake = self.discriminator(x), self.discriminator(x_hat.detach())
-        return (binary_cross_entropy_with_logits(real, torch.ones_like(real))
-                + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))) / 2
+        return (bce(self.discriminator(x), 1) + bce(self.discriminator(x_hat.detach()), 0)) / 2
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""

@@ -19,10 +19,7 @@ PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "n
 
 def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     """The scoreboard, a panel a data set: mean AUROC of each method, ours, the oracle's and the
-    printed one.
-
-    Each board is one of `scoreboard.scoreboard`; its floors are drawn as lines.
-    """
+    printed one. Boards are those of `scoreboard.scoreboard`; floors are drawn as lines."""
     methods = [name for name in next(iter(boards.values())).index if name not in FLOORS][::-1]
     figure, row = _method_panels(boards, methods, 3.3, -0.3)
     place = np.arange(len(methods))
@@ -41,11 +38,8 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def floor_chart(panels: Mapping[str, pd.DataFrame], floors: Mapping[str, str]) -> Figure:
-    """What each method adds to the best floor, a panel a data set, as differences of AUROC.
-
-    Frames have a row a method with `mean`, `low` and `high`; `floors` says for each panel what
-    its zero is.
-    """
+    """What each method adds to the best floor, a panel a data set, as differences of AUROC. Frames
+    have a row a method with `mean`, `low` and `high`; `floors` says what each panel's zero is."""
     methods = list(next(iter(panels.values())).index)[::-1]
     figure, row = _method_panels(panels, methods, 3.4, -0.3)
     for axis, (name, frame) in zip(row, panels.items()):
@@ -109,11 +103,8 @@ def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], h
 
 def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
     """Ours against the printed AUROC, class by class, a panel a method that the paper prints: the
-    length of a line is the gap, its colour the sign.
-
-    `frame` is one of `scoreboard.gaps`, of one data set; `floor` is the AUROC of the
-    best floor by class.
-    """
+    length of a line is the gap, its colour the sign. `frame` is one of `scoreboard.gaps`, of one
+    data set; `floor` is the AUROC of the best floor by class."""
     frame = frame.dropna(subset="printed")
     methods = [method for method in METHOD_NAMES if method in set(frame.method)]
     classes = list(dict.fromkeys(frame.category))[::-1]
@@ -150,11 +141,8 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
-    """The effect of each setting: a point a pair of trainings, the mean as a bar.
-
-    `changes` has series of `scoreboard.changes`. Names with a colon, `group: setting`, are
-    separated by group.
-    """
+    """The effect of each setting: a point a pair of trainings, the mean as a bar. `changes` are
+    those of `scoreboard.changes`; names with a colon, `group: setting`, are separated by group."""
     names = list(changes)[::-1]
     figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
     marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
@@ -178,11 +166,9 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
 
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the number of anomalies in training; a line a source.
-
-    Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed).
-    Sources whose names begin with `printed` are drawn as marks.
-    """
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source. Each frame has
+    the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed). Sources whose
+    names begin with `printed` are drawn as marks."""
     figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
     for axis, (name, lines) in zip(row, panels.items()):
         for label, frame in lines.items():
@@ -202,11 +188,9 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
 def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
                        rising: Collection[str] = ()) -> Figure:
     """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
-
     Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
     where the quantity improves, which is a rise in the panels listed in `rising` and a fall in the
-    others, and pink elsewhere. Titles count the improvements.
-    """
+    others, and pink elsewhere. Titles count the improvements."""
     classes = list(next(iter(panels.values())).index)[::-1]
     size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
     figure, (row,) = empty_figure(1, len(panels), size, sharey=True)

@@ -31,12 +31,8 @@ COMPARED = (*FLOORS, *scoreboard.COMPARED)
 
 def rebuild() -> list[Path]:
     """Regenerates the notebooks' stored outputs, `results/scoreboard.png` and the README's tables;
-    returns the files.
-
-    Raises:
-        InputError: a stored table is missing.
-        NotebookFailed: a cell failed.
-    """
+    returns the files. Raises InputError for a stored table that is missing, NotebookFailed where a
+    cell failed."""
     chart, readme = project_root() / "results" / "scoreboard.png", project_root() / "README.md"
     write_whole(chart, figures.png(hero()))
     text = readme.read_text("utf-8")
@@ -102,12 +98,8 @@ def _rows(name: str, board: pd.DataFrame) -> list[str]:
 
 def compared_rows(name: str, board: pd.DataFrame) -> list[str]:
     """The compared methods on one data set, as Markdown: a row each for the paper, their own
-    papers where these have any figure, ours, and the cost of training one class.
-
-    Args:
-        name: the data set's name.
-        board: as `scoreboard.compared`.
-    """
+    papers where these have any figure, ours, and the cost of training one class. `name` is the
+    data set's, `board` as `scoreboard.compared`."""
     means = board["mean"].unstack().reindex(index=COMPARED, columns=["own paper", "printed"])
     ours, own = board.xs("ours", level=1).reindex(COMPARED), means["own paper"]
     return [_row(f"{name}: paper, mean of its rows", _numbers(means.printed)),

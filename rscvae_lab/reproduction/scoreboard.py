@@ -27,11 +27,8 @@ VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best":
 
 
 def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
-    """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout.
-
-    Raises:
-        InputError: there is no such table, or it is not one of `rscvae sweep`.
-    """
+    """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Raises
+    InputError where there is no such table, or it is not one of `rscvae sweep`."""
     path = project_root() / Path(folder).expanduser() / f"{name}.csv"
     expected = f"expected a table of rscvae sweep in {path}"
     if not path.is_file():
@@ -99,12 +96,8 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of each (data set, method, seed) that has every class: means over fewer classes
-    cannot be compared.
-
-    Raises:
-        InputError: no seed is complete, or a method was trained with several settings, which no
-            mean should mix.
-    """
+    cannot be compared. Raises InputError where no seed is complete, or where a method was trained
+    with several settings, which no mean should mix."""
     _refuse_mixed(table)
     n_classes = table.groupby(["dataset", "method", "seed"]).category.transform("nunique")
     expected = table.dataset.map({name: len(classes) for name, classes in CATEGORIES.items()})
@@ -162,10 +155,8 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
     Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; for ours
     also `spread` (half the range of that mean over seeds), `n_seeds`, and the medians over
-    trainings of `seconds` and `images_per_second`.
-
-    Raises:
-        InputError: as `stored` and `complete_seeds`.
+    trainings of `seconds` and `images_per_second`. Raises InputError as `stored` and
+    `complete_seeds`.
     """
     trained, floors = stored("rivals", folder), stored("floors", folder)
     table = pd.concat([floors, trained], ignore_index=True)
@@ -192,9 +183,8 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     and `oracle`. Raises InputError where a method was trained with several settings."""
     _refuse_mixed(table)
     groups = table.groupby(["category", "method"], sort=False)
-    ours = groups[value]
-    frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),
-                          "oracle": groups.auroc_best.mean()})
+    frame = groups[value].agg(ours="mean", low="min", high="max")
+    frame["oracle"] = groups.auroc_best.mean()
     printed = _printed(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 
@@ -203,11 +193,8 @@ def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_va
             ) -> dict[str, pd.Series]:
     """What a change of settings does to a value, paired by data set, class, method and seed: a
     series of differences for each `method: setting value`. `base` names the columns that count as
-    settings and the values to compare with.
-
-    Raises:
-        InputError: no row has these values, or rows differ in other settings too.
-    """
+    settings and the values to compare with. Raises InputError where no row has these values, or
+    rows differ in other settings too."""
     labels = [", ".join(f"{name} {row[name]}" for name in base if row[name] != base[name])
               for _, row in table.iterrows()]
     keys = ["dataset", "category", "method", "seed"]
