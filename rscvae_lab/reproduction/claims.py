@@ -82,6 +82,20 @@ def as_text(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def as_markdown(table: pd.DataFrame) -> str:
+    """The claims as a table of Markdown."""
+    lines = ["| claim | place | printed | tables | ours (95 % interval) | seeds | schedule | "
+             "verdict |", "|---" * 8 + "|"]
+    for row in table.itertuples():
+        printed, recomputed, ours, low, high = (
+            f"{value:.4g}" if value == value else "–"
+            for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
+        ours = f"{ours} ({low} to {high})" if row.seeds else "–"
+        lines.append(f"| {row.claim} | {row.place} | {printed} | {recomputed} | {ours} | "
+                     f"{row.seeds or '–'} | {row.schedule} | {row.verdict} |")
+    return "\n".join(lines)
+
+
 def differences(found: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e-4) -> list[str]:
     """What of the stored claims no longer follows from the results, one line each."""
     lines = []

@@ -3,6 +3,7 @@ figure and tables."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from string import Template
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -41,7 +42,9 @@ def rebuild() -> list[Path]:
         before, _, rest = text.partition(first)
         text = f"{before}{first}\n{content}\n{last}{rest.partition(last)[2]}"
     write_whole(readme, text)
-    return [*regenerate(), chart, readme, project_root() / claims.STORED]
+    written = project_root() / "results" / "REPORT.md"
+    write_whole(written, report(claims.stored_claims()))
+    return [*regenerate(), chart, readme, written, project_root() / claims.STORED]
 
 
 def hero() -> Figure:
@@ -68,6 +71,34 @@ def headlines(table: pd.DataFrame) -> str:
         lines.append(_row(HEADLINES[row.Index], [printed, recomputed, f"{ours} ({low} to {high})",
                                                  str(row.seeds), row.verdict]))
     return "\n".join(lines)
+
+
+def report(table: pd.DataFrame) -> str:
+    """`results/REPORT.md`, in the form of the ML Reproducibility Challenge, from all claims."""
+    words = table.verdict.str.split("; ").str[-1]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in words.value_counts().items())
+    n_clash = table.verdict.str.startswith("contradicts").sum()
+    first = {name: next(iter(scoreboard.schedules(name).items())) for name in DATASETS}
+    floors = []
+    for name, (schedule, rows) in first.items():
+        floor, gains = scoreboard.against_floor(rows)
+        floors += [f"- {DATASETS[name]} ({schedule}), {METHOD_NAMES[method]} over "
+                   f"{METHOD_NAMES[floor]}: {gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+                   for method, gain in zip(gains.index, gains.itertuples(index=False))]
+    template = Path(__file__).with_name("report.md").read_text("utf-8")
+    return Template(template).substitute(
+        n_claims=len(table), claims=claims.as_markdown(table), tables=tables(),
+        verdicts=f"By the last word of each verdict: {counts}. The text of {n_clash} claims "
+        "contradicts the paper's own tables", results=headlines(table), floors="\n".join(floors),
+        cost="\n".join(line for name, (schedule, rows) in first.items()
+                       for line in _cost(f"{DATASETS[name]}, {schedule}", rows)))
+
+
+def _cost(name: str, rows: pd.DataFrame) -> list[str]:
+    return [_row(name, [METHOD_NAMES[method], f"{own.seed.nunique()}", f"{len(own)}",
+                        own.widths.iloc[0], f"{own.epochs.iloc[0]:.0f}",
+                        f"{own.seconds.median():.0f}"])
+            for method, own in rows[~rows.method.isin(FLOORS)].groupby("method", sort=False)]
 
 
 def tables() -> str:

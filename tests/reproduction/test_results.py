@@ -100,6 +100,11 @@ def test_the_readme_says_what_the_tables_say():
         assert re.search(f"{first}\n(.*)\n{last}", text, re.DOTALL)[1] == content
 
 
+def test_the_report_says_what_the_claims_say():
+    written = (project_root() / "results" / "REPORT.md").read_text("utf-8")
+    assert written == readme.report(claims.stored_claims())
+
+
 def test_shipped_weights_are_small_and_complete():
     for mode in MODES:
         run = Run.load(SHIPPED / mode)
