@@ -16,16 +16,9 @@ SIGMA = 4 / 256  # of the side: averages the noise of single pixels, keeps defec
 
 
 def error_maps(images: Any, x_hat: Tensor) -> Tensor:
-    """|x - x_hat| in grey levels of [0, 1], averaged over channels, then smoothed by a Gaussian
-    that is cut off at three standard deviations.
-
-    Args:
-        images: (N, C, S, S), uint8 or float in [0, 1], numpy or torch; or as `as_images`.
-        x_hat: their reconstructions in [0, 1].
-
-    Returns:
-        (N, S, S).
-    """
+    """|x - x_hat| in grey levels of [0, 1], (N, S, S), of images as `as_images` takes them and
+    their reconstructions in [0, 1]: averaged over channels, then smoothed by a Gaussian that is
+    cut off at three standard deviations."""
     x = to_unit(as_images(images))
     error, sigma = (x - x_hat).abs().mean(1, keepdim=True), SIGMA * x.shape[-1]
     width = 2 * max(1, round(3 * sigma)) + 1
@@ -33,15 +26,9 @@ def error_maps(images: Any, x_hat: Tensor) -> Tensor:
 
 
 def pixel_auroc(masks: Tensor, maps: Tensor) -> float:
-    """The probability that a defective pixel has a larger error than another, over all images.
-
-    Args:
-        masks: bool (N, 1, S, S), True on defects.
-        maps: (N, S, S).
-
-    Raises:
-        InputError: no pixel is defective, or every one is.
-    """
+    """The probability that a defective pixel has a larger error than another, over all images, by
+    masks, bool (N, 1, S, S), True on defects, and maps (N, S, S). Raises InputError where no pixel
+    is defective, or every one is."""
     defective = masks.flatten()
     if defective.all() or not defective.any():
         raise InputError("pixel AUROC needs defective pixels and others, found "

@@ -35,8 +35,7 @@ def as_images(images: Any, size: int | None = None) -> Tensor:
             uint8 or floats in [0, 1].
         size: resizes to so many pixels a side; the result is uint8, as data sets are resized.
 
-    Raises:
-        InputError: another shape or type, NaN pixels, or floats outside [0, 1].
+    Raises InputError for another shape or type, NaN pixels, or floats outside [0, 1].
     """
     images = images.detach() if torch.is_tensor(images) else _tensor(images)
     images = _checked_pixels(_channels_first(images))
@@ -50,11 +49,8 @@ def as_images(images: Any, size: int | None = None) -> Tensor:
 
 def as_network_input(images: Any, channels: int, size: int) -> Tensor:
     """Images (N, channels, size, size), uint8 in 0-255 or float in [0, 1], as float32 in [0, 1];
-    the other layouts of `as_images` too.
-
-    Raises:
-        InputError: another shape, NaN or infinite pixels, or floats outside [0, 1].
-    """
+    the other layouts of `as_images` too. Raises InputError for another shape, NaN or infinite
+    pixels, or floats outside [0, 1]."""
     images = as_images(images)
     if images.shape[1:] != (channels, size, size):
         raise InputError(f"expected images of shape (N, {channels}, {size}, {size}), "

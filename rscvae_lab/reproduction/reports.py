@@ -27,14 +27,9 @@ GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 
 def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path:
-    """Runs the main-line notebooks; leaves them executed, with `results.csv` and `index.html`.
-
-    Returns:
-        The folder, `runs/<dataset>-<category>/`.
-
-    Raises:
-        InputError: unknown data set or category, or the data set is not there.
-    """
+    """Runs the main-line notebooks; leaves them executed, with `results.csv` and `index.html`, in
+    the folder that it returns, `runs/<dataset>-<category>/`. Raises InputError for an unknown data
+    set or category, or where the data set is not there."""
     config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
     if config.dataset in IMAGE_FOLDERS:
         raise InputError(f"expected digits, mnist or fashion_mnist, found {config.dataset}: for "
@@ -63,11 +58,8 @@ def results(config: Config) -> pd.DataFrame:
 
 def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int]) -> pd.DataFrame:
     """`region_table` of modes vae, o, d and e for each seed, with the settings, AUROC and commit
-    of each run; trains what the store lacks.
-
-    Raises:
-        InputError: unknown data set or category, or the data set is not there.
-    """
+    of each run; trains what the store lacks. Raises InputError for an unknown data set or
+    category, or where the data set is not there."""
     settings = {"dataset": dataset, "category": category, "epochs": epochs}
     configs = [[Config(mode=mode, seed=seed, **settings) for mode in MODES] for seed in seeds]
     tables = [_regions_of(list(map(trained, of_seed))) for of_seed in configs]

@@ -24,12 +24,8 @@ def notebooks_folder() -> Path:
 
 
 def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters converted to the types that the notebook declares.
-
-    Raises:
-        InputError: the notebook has no such parameter, or a value is not of its type. Papermill
-            itself would warn and run with the default.
-    """
+    """Parameters converted to the types that the notebook declares. Raises InputError for unknown
+    ones and for values of another type: papermill itself would warn and run with the default."""
     import papermill
 
     try:
@@ -55,12 +51,9 @@ def _converted(name: str, value: Any, kind: str) -> Any:
 
 def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
     """Executes a notebook with parameters, in the notebooks' folder and on this environment's
-    kernel, and writes the result.
-
-    Raises:
-        InputError: no such notebook, a parameter is refused, or a cell raised InputError.
-        NotebookFailed: a cell failed otherwise; `<out>.failed.ipynb` is the notebook up to there.
-    """
+    kernel, and writes the result. Raises InputError where there is no such notebook, a parameter
+    is refused, or a cell raised InputError; NotebookFailed where a cell failed otherwise, with the
+    notebook up to there in `<out>.failed.ipynb`."""
     notebook, out = Path(notebook).resolve(), Path(out).expanduser().resolve()
     if notebook.suffix != ".ipynb" or not notebook.is_file():
         raise InputError(f"expected a notebook (.ipynb), found none at {notebook}")
@@ -99,11 +92,8 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
 
 def regenerate() -> list[Path]:
     """Executes every notebook with its defaults, from an empty store, and stores the cleaned
-    outputs in place.
-
-    Raises:
-        NotebookFailed: a cell failed; this notebook and the following ones keep their old outputs.
-    """
+    outputs in place. Raises NotebookFailed where a cell failed; this notebook and the following
+    ones keep their old outputs."""
     notebooks = [notebook for pattern in ("*.ipynb", "solutions/*.ipynb")
                  for notebook in sorted(notebooks_folder().glob(pattern))]
     with tempfile.TemporaryDirectory() as scratch:

@@ -149,7 +149,7 @@ def test_arrays_need_a_fingerprint_and_have_no_command():
     config = Config(dataset=ARRAYS, category="Eights, mine", data="0123456789ab", channels=3)
     assert (config.category, config.channels) == ("Eights, mine", 3)
     assert command_of(config) == ""
-    with pytest.raises(InputError, match="goes with data set arrays, .* found digits"):
+    with pytest.raises(InputError, match=r"goes with data set arrays, .* found digits"):
         train(Config(), "unused", split=load_split(Config()))
     for name in ("data", "objective", "encoder", "decoder"):
         with pytest.raises(InputError, match=f"unknown setting '{name}'"):
