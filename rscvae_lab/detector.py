@@ -79,8 +79,7 @@ class Detector(OutlierMixin, BaseEstimator):
             anomalies: a few real ones for mode e, which learns what they are not to look like.
             callbacks: as those of `train`.
 
-        Raises:
-            InputError: images, networks or settings that cannot be trained with, in one line.
+        Raises InputError for images, networks or settings that cannot be trained with.
         """
         normal = self._taken(images)
         shown = normal[:0] if anomalies is None else self._taken(anomalies)
@@ -135,8 +134,7 @@ class Detector(OutlierMixin, BaseEstimator):
             encoder, decoder: new instances of the classes that it was trained with, or the same
                 functions: a run keeps their weights and not their code.
 
-        Raises:
-            InputError: no finished run; networks of other classes or shapes, or missing.
+        Raises InputError for no finished run, and for networks of other classes or shapes.
         """
         run = Run.load(folder, (encoder, decoder))
         config = run.config

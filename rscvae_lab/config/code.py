@@ -22,11 +22,8 @@ SHIPPED_LOSSES = "ed5821a3f0d3"  # their fingerprint as of RECIPE; a test holds 
 def fingerprint(*things: Any) -> str:
     """Twelve hexadecimal digits of functions and classes by their source, with the values and
     functions that it refers to, and of plain values and arrays. Comments and docstrings do not
-    count, what libraries hold is known by its name.
-
-    Raises:
-        InputError: code whose source cannot be read.
-    """
+    count, what libraries hold is known by its name. Raises InputError for code whose source cannot
+    be read."""
     text = "\n".join(word for thing in things for word in _words(thing, set()))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -30,9 +30,8 @@ def array_split(images: Tensor, anomalies: Tensor, config: Config) -> OneClassSp
         images: normal ones, (N, C, S, S), uint8 or float in [0, 1].
         anomalies: (K, C, S, S) of the same kind; K is 0 but in mode e.
 
-    Raises:
-        InputError: fewer than two normal images, anomalies of another shape, or for a mode that
-            takes none, or none for mode e.
+    Raises InputError for fewer than two normal images, anomalies of another shape, or for a mode
+    that takes none, or none for mode e.
     """
     n, mode_e = len(images), config.method.anomalies == "real"
     if n < 2:

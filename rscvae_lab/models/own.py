@@ -47,11 +47,8 @@ def identity(network: Network | None) -> str:
 
 
 def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:
-    """Copies of a user's networks, checked to be those that a config names.
-
-    Raises:
-        InputError: networks of other classes than the config's, or none where it has some.
-    """
+    """Copies of a user's networks. Raises InputError for networks of other classes than those that
+    the config names, or for none where it has some."""
     for half, network in zip(("encoder", "decoder"), networks):
         named, found = getattr(config, half), "" if network is None else code_name(network)
         if named.split(" ")[0] != found:

@@ -87,8 +87,7 @@ class Run:
             images: (N, S, S), (N, C, S, S) or (N, S, S, C) of the run's size and channels; uint8,
                 or float in [0, 1]; numpy or torch.
 
-        Raises:
-            InputError: images of another shape, type or range, NaN pixels.
+        Raises InputError for images of another shape, type or range, or with NaN pixels.
         """
         return score(self.model, images, self.config, self.normalisers)
 
