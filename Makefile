@@ -51,5 +51,5 @@ data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 bench: $(V)/.ready  ## the benchmark table, side by side in one run
 	$(BIN)/rscvae bench
 
-clean:  ## remove .venv and all runs
-	rm -rf $(V) runs
+clean:  ## remove .venv, what was built, and all runs
+	rm -rf $(V) .build .docs runs

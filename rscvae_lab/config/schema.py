@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -243,7 +244,10 @@ def _canonical(name: str, value: Any, kind: Any) -> Any:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is the GPU where there is one. Raises InputError for an unknown device."""
+    """`auto` is what RSCVAE_DEVICE says, else the GPU where there is one. Raises InputError for an
+    unknown device."""
+    if device == "auto":
+        device = os.environ.get("RSCVAE_DEVICE") or "auto"
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):

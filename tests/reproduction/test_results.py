@@ -92,9 +92,8 @@ def test_each_column_that_the_paper_prints_has_one_of_ours_beside_it(dataset):
 
 def test_the_readme_says_what_the_tables_say():
     """`make notebooks` writes it there."""
-    between = re.search(
-        "{}\n(.*)\n{}".format(*readme.MARKS), (project_root() / "README.md").read_text(), re.DOTALL
-    )
+    page = (project_root() / "README.md").read_text("utf-8")
+    between = re.search("{}\n(.*)\n{}".format(*readme.MARKS), page, re.DOTALL)
     assert between[1] == readme.tables()
 
 
