@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -79,7 +80,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     score = add("score", _score, "score your own images with a trained run")
-    score.add_argument("--run", required=True, help="a finished run's folder")
+    score.add_argument("--run", required=True, help="a finished run's folder, or one that comes "
+                       "with the package: pretrained/mnist-5/e")
     score.add_argument("--images", required=True, nargs="+", help="folders or image files")
     score.add_argument("--out", required=True, help=_CSV)
     rerun = add("rerun", _rerun, "execute a notebook with other parameters (papermill)")
@@ -171,8 +173,11 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _score(args: argparse.Namespace) -> int:
     from rscvae_lab.runs.inference import score_images
+    from rscvae_lab.storage.files import resource
 
-    table, unreadable = score_images(args.run, args.images, args.out)
+    shipped = resource(args.run)
+    run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
+    table, unreadable = score_images(run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
     for message in unreadable:
         print(f"rscvae: skipped: {message}", file=sys.stderr)
@@ -252,6 +257,8 @@ def _bench(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(AttributeError):  # of a stdout that is no console
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever it cannot show: paths, say
     args = argparse.Namespace(command=None)
     try:
         args = command_line().parse_args(arguments)

@@ -56,6 +56,33 @@ def test_help_lists_the_commands(how):
         assert command in printed
 
 
+@pytest.mark.slow
+def test_a_console_that_lacks_a_letter_shows_its_number(tmp_path):
+    missing = tmp_path / "données-数据"
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "RSCVAE_DATA": str(missing)}
+    listed = subprocess.run(
+        [sys.executable, "-m", "rscvae_lab", "data", "list"], check=True, capture_output=True,
+        encoding="cp1252", env=environment,
+    ).stdout
+    assert "donn\xe9es-\\u6570\\u636e" in listed
+
+
+def test_shipped_weights_score_from_any_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--run", "pretrained/mnist-5/o", "--images", str(pictures)]
+    assert main(["score", *arguments, "--out", "scores.csv"]) == 0
+    assert len(pd.read_csv("scores.csv")) > 0
+
+
+def test_the_device_of_all_commands_can_be_named_once(monkeypatch, refusal, tmp_path):
+    monkeypatch.setenv("RSCVAE_DEVICE", "cpu")
+    assert Config().device == "cpu"
+    monkeypatch.setenv("RSCVAE_DEVICE", "tpu")
+    assert Config(device="cpu").device == "cpu"
+    assert "'tpu': expected auto, cpu or cuda" in refusal("train", "--out", tmp_path / "run")
+    assert "'abacus'" in refusal("run", "--device", "abacus")
+
+
 def test_the_version_is_the_packages(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
