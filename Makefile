@@ -51,6 +51,7 @@ data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 docs: $(V)/.ready  ## the documentation as a site, .docs/html/index.html: offline, links checked
 	$(BIN)/pip install --quiet --requirement docs/requirements.lock $(PIP_ARGS)
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d .docs/cache . .docs/html
+	$(BIN)/python docs/check.py .docs/html
 
 bench: $(V)/.ready  ## the benchmark table, side by side in one run
 	$(BIN)/rscvae bench

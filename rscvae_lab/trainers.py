@@ -82,6 +82,10 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         InputError: the folder holds another config's run, the data set is not there, training
             diverged.
         TrainingStopped: `watch` said so; the run can be resumed.
+
+    >>> run = train(Config(dataset="digits", category="8", epochs=1), "runs/eights")
+    >>> run.metrics["n_train"], run.history.epoch.tolist(), 0 < run.metrics["auroc"] < 1
+    (107, [1], True)
     """
     finished = folders.find(out, config, resume)
     if finished:

@@ -134,7 +134,8 @@ def project() -> dict[str, Any]:
 
 
 def pins() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    lines = [line for name in ("requirements.lock", "docs/requirements.lock")
+             for line in (ROOT / name).read_text("utf-8").splitlines()]
     return dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
 
 

@@ -51,6 +51,13 @@ class Config:
 
     Raises:
         InputError: a value is unknown or out of range.
+
+    >>> config = Config(dataset="fashion_mnist", category="T-shirt/top", mode="e")
+    >>> config.category, config.epochs, config.p
+    ('t-shirt-top', 10, 0.01)
+    >>> Config(beta=-1)
+    Traceback (most recent call last):
+    rscvae_lab.errors.InputError: beta must lie between 0 and 1e+06, found -1.0
     """
 
     dataset: str = "digits"

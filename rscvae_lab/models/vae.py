@@ -32,6 +32,11 @@ class VAE(nn.Module):
         encoder: images (B, C, S, S) to features (B, features).
         decoder: codes (B, latent) to images (B, C, S, S) in [0, 1].
         recode_gradient: `fixed_image` keeps the recoding's gradient out of the decoder.
+
+    >>> model = VAE.from_config(Config(image_size=64, latent=16))
+    >>> coding = model(torch.rand(5, 1, 64, 64))
+    >>> tuple(coding.mu_re.shape), tuple(coding.x_hat.shape)
+    ((5, 16), (5, 1, 64, 64))
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, features: int, latent: int,
