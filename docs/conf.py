@@ -1,6 +1,8 @@
 """The documentation, `make docs`: the README, the notebooks with their stored outputs, and the
 docstrings, read where they lie. Nothing is executed, and no page loads from another server."""
 
+import re
+
 from sphinx.application import Sphinx
 
 from rscvae_lab import __version__
@@ -46,7 +48,9 @@ def setup(app: Sphinx) -> None:
 
 
 def _complete(_: Sphinx, name: str, source: list[str]) -> None:
-    """The README becomes the first page, with the contents of all others."""
+    """The README becomes the first page, with the contents of all others; a badge, which is an
+    image of another server, becomes its words."""
+    source[0] = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", source[0])
     if name == root_doc:
         source[0] = source[0].replace("(notebooks/solutions)", "(docs/course.md)") + CONTENTS
 

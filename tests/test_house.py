@@ -162,5 +162,14 @@ def test_conda_and_binder_install_the_same():
     assert project()["requires-python"] == f">={python}"
 
 
+def test_the_public_address_is_the_same_everywhere():
+    owner = project()["urls"]["Repository"].removeprefix("https://github.com/")
+    texts = [ROOT / "README.md", *(ROOT / "notebooks").rglob("*.ipynb")]
+    for path in texts:
+        owners = re.findall(r"(?:github\.com/|/github/|/gh/)([\w-]+/rscvae_lab)",
+                            path.read_text("utf-8"))
+        assert set(owners) <= {owner}, path
+
+
 def test_the_version_is_written_once():
     assert version("rscvae_lab") == rscvae_lab.__version__
