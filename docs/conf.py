@@ -28,6 +28,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx-ma
 root_doc = "README"
 include_patterns = ["*.md", "docs/*.md", "notebooks/**.ipynb", "data/*.md", "results/*.md",
                     "pretrained/*.md"]
+exclude_patterns = [".*", "runs", "notebooks/.*"]
 html_theme, html_title = "furo", f"rscvae_lab {__version__}"
 html_extra_path = ["index.html"]
 
