@@ -15,6 +15,7 @@ CONTENTS = """
 docs/course
 docs/public
 docs/package
+docs/compared
 NOTATION
 CONTRIBUTING
 data/README
