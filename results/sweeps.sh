@@ -83,8 +83,9 @@ search e --set anomaly_draw=fresh
 search e --set anomaly_base=training_set --set anomaly_draw=fresh
 
 for dataset in mnist fashion_mnist; do
-  sweep --dataset $dataset --categories all --methods pca --out "$out/$dataset.csv"
+  sweep --dataset $dataset --categories all --methods pca,knn1,knn5 --out "$out/floors.csv"
 done
+for seed in 0 1 2; do literal $seed; done
 main 0
 anomalies 0
 industrial 0 brightness,pca,vae,o,d,e

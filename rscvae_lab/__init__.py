@@ -19,8 +19,7 @@ __all__ = ["NORMAL", "NOVEL", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Public names come from their modules on first use, so that `import rscvae_lab` loads no
-    torch."""
+    """Public names come from their modules on first use: `import rscvae_lab` loads no torch."""
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

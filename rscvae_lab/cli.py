@@ -97,6 +97,9 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_class_options(regions)
     regions.add_argument("--seeds", default="0", help=_SEEDS)
     regions.add_argument("--out", required=True, help=_CSV)
+    claims = add("claims", _claims, "each claim of the paper: printed, recomputed, ours, verdict")
+    claims.add_argument("--write", action="store_true",
+                        help="store them in results/claims.csv; else compare with it")
     notebooks = add("notebooks", _notebooks, "regenerate every notebook's stored outputs, or copy "
                     "the course out of an installed package")
     notebooks.add_argument("--copy", metavar="DIR", help="the folder to copy the notebooks into")
@@ -211,6 +214,17 @@ def _regions(args: argparse.Namespace) -> None:
 
     seeds = parse_seeds(args.seeds)
     print(write_regions(args.dataset, args.category, args.epochs, seeds, args.out))
+
+
+def _claims(args: argparse.Namespace) -> int:
+    from rscvae_lab.reproduction import claims
+
+    found = claims.write() if args.write else claims.claims()
+    print(claims.as_text(found))
+    changed = claims.differences(found, claims.stored_claims())
+    for line in changed:
+        print(f"rscvae: results/claims.csv is out of date: {line}", file=sys.stderr)
+    return 1 if changed else 0
 
 
 def _notebooks(args: argparse.Namespace) -> None:

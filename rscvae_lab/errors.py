@@ -3,9 +3,7 @@
 
 class InputError(ValueError):
     """A mistake that its maker can correct; one line says what was expected and what was found.
-
-    The command line prints it and exits with status 2; a traceback ends with it.
-    """
+    The command line prints it and exits with status 2; a traceback ends with it."""
 
 
 class NotebookFailed(Exception):

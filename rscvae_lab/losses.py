@@ -112,13 +112,8 @@ def objective(terms: Terms, y: Tensor, weights: Weights) -> Tensor:
     """What each image of a batch contributes, (B,): Eq. 12 or 14, which hold the others.
 
     Mode vae (Eq. 6) is lambda = 0, mode o (Eq. 10) is y = 0 for every image, d and e differ in
-    their images.
-
-    Args:
-        y: (B,), True for (pseudo-)anomalies.
-
-    Raises:
-        InputError: y of another shape than the terms.
+    their images. `y`, (B,), is True for (pseudo-)anomalies. Raises InputError for y of another
+    shape than the terms.
     """
     if y.shape != terms.recon.shape:
         raise InputError(f"expected a label y for each image, shape {tuple(terms.recon.shape)}, "

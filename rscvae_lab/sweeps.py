@@ -48,12 +48,9 @@ class Outcome(NamedTuple):
 
 def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict[str, Any],
          stack: int = STACK) -> list[Unit]:
-    """The units of a sweep; lists are separated by commas, `all` means every category.
-
-    Ensembles depend on the plan alone and not on what is already finished, because a model's
-    bytes can depend on the others in its ensemble. Raises InputError for a name or value that is
-    unknown.
-    """
+    """The units of a sweep; lists are separated by commas, `all` means every category. Ensembles
+    depend on the plan alone and not on what is already finished, because a model's bytes can
+    depend on the others in its ensemble. Raises InputError for a name or value that is unknown."""
     for name in ("dataset", "category", "mode", "seed", "stack"):
         if name in settings:
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
@@ -104,11 +101,8 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
         scheduler: the cluster's address, such as tcp://host:8786.
         jobs: number of processes on a CPU; by default one per core.
 
-    Returns:
-        The failures; they stop no other unit.
-
-    Raises:
-        InputError: `out` holds something else, or another sweep is writing to it.
+    Returns the failures; they stop no other unit. Raises InputError where `out` holds something
+    else, or another sweep is writing to it.
     """
     if backend not in ("loky", "dask") or (backend == "dask") != bool(scheduler):
         raise InputError("expected backend loky, or dask with a scheduler's address, found "

@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +28,7 @@ from rscvae_lab.errors import InputError, TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import folder as folders
 from rscvae_lab.runs.journal import Journal, optimizer_tensors
-from rscvae_lab.runs.run import Run
+from rscvae_lab.runs.run import WEIGHTS, Run
 from rscvae_lab.storage.files import runs_root
 from rscvae_lab.storage.tensors import save_weights
 
@@ -78,10 +77,8 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         wait: where another process trains in the folder, wait for it instead of refusing.
         watch: called after every epoch; False ends the training there.
 
-    Raises:
-        InputError: the folder holds another config's run, the data set is not there, training
-            diverged.
-        TrainingStopped: `watch` said so; the run can be resumed.
+    Raises InputError where the folder holds another config's run, the data set is not there, or
+    training diverged; TrainingStopped where `watch` said so: the run can be resumed.
 
     >>> run = train(Config(dataset="digits", category="8", epochs=1), "runs/eights")
     >>> run.metrics["n_train"], run.history.epoch.tolist(), 0 < run.metrics["auroc"] < 1
@@ -98,14 +95,9 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
                    progress: bool | None = True, wait: bool = False, watch: Watch | None = None
                    ) -> list[Run]:
-    """Trains M configs side by side and leaves M finished runs, each in its own folder.
-
-    One that was stopped goes on from the state in the first folder; finished runs stay as they
-    are.
-
-    Raises:
-        InputError: configs that cannot train together, and whatever `train` refuses.
-    """
+    """Trains M configs side by side and leaves M finished runs, each in its own folder. One that
+    was stopped goes on from the state in the first folder; finished runs stay as they are. Raises
+    InputError for configs that cannot train together, and for what `train` refuses."""
     _check_ensemble(configs)
     for config, out in zip(configs, outs):
         folders.find(out, config, resume=True)  # refuses another config's run in any folder
@@ -131,10 +123,8 @@ def trained(config: Config, progress: bool | None = True) -> Run:
 
 
 def prepare(config: Config) -> None:
-    """Sets torch to what the config says and to repeatable kernels.
-
-    Raises InputError for a GPU that is not there.
-    """
+    """Sets torch to what the config says and to repeatable kernels. Raises InputError for a GPU
+    that is not there."""
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
     torch.set_num_threads(config.threads)
@@ -156,10 +146,8 @@ def _keep_freed_memory() -> None:
 
 
 class Training:
-    """M trainings on their way: models, optimizer, batches, and the journal of what they did.
-
-    A GPU always trains an ensemble, of one model too, for its recorded step.
-    """
+    """M trainings on their way: models, optimizer, batches, and the journal of what they did. A
+    GPU always trains an ensemble, of one model too, for its recorded step."""
 
     def __init__(self, configs: Sequence[Config], places: Sequence[Path],
                  splits: Sequence[OneClassSplit]):
@@ -170,22 +158,17 @@ class Training:
         if self.is_ensemble:
             self.model = Ensemble(models)
             self.optimizer = EnsembleAdam(self.model.parameters())
+            each = torch.tensor([losses.Weights.of(config) for config in configs])
+            self.weights = losses.Weights(*each.T[..., None].to(self.config.device))  # (M, 1) each
         else:
             self.model = models[0].to(memory_format=torch.channels_last)
             self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
+            self.weights = losses.Weights.of(self.config)
         self.batches = Batches(configs, splits, self.is_ensemble)
-        self.weights = losses.Weights.of(self.config)
-        if self.is_ensemble:  # (M, 1) each
-            each = torch.tensor([losses.Weights.of(config) for config in configs])
-            self.weights = losses.Weights(*each.T[..., None].to(self.config.device))
         self.step: Callable[[Batch], Tensor] | None = None
         self.journal = Journal(configs, places, self.batches.steps)
         self.journal.restore(self.model, self.optimizer)
-
-    @property
-    def histories(self) -> list[list[dict[str, Any]]]:
-        """The rows of each model's history.csv so far."""
-        return self.journal.histories
+        self.histories = self.journal.histories  # the rows of each model's history.csv so far
 
     def run(self, progress: bool | None = None, watch: Watch | None = None) -> None:
         """Trains the epochs that are left."""
@@ -200,7 +183,7 @@ class Training:
                 if stopped and epoch < epochs:
                     raise TrainingStopped(
                         f"stopped after epoch {epoch} of {epochs}; the run can go on")
-                bar.set_postfix(loss=f"{self.journal.last_loss:.1f}", refresh=False)
+                bar.set_postfix(loss=f"{self.histories[0][-1]['loss']:.1f}", refresh=False)
                 bar.update()
 
     def run_epoch(self, epoch: int) -> None:
@@ -274,6 +257,6 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         place, start = folders.begin(out, config), time.perf_counter()
         with show_progress(progress):
             model.fit(split.train)
-        save_weights(place / folders.WEIGHTS, model)
+        save_weights(place / WEIGHTS, model)
         history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
         return folders.finish(place, config, split, history, time.perf_counter() - start)

@@ -93,6 +93,10 @@ def test_a_notebook_of_the_course_reruns_by_its_name(rscvae, tmp_path, notebook)
     assert {path.name for path in tmp_path.iterdir()} == {"mine.ipynb"}
 
 
+def test_the_claims_are_checked_against_the_tables_that_come_with_it(rscvae):
+    assert rscvae("claims").count("\n") >= 10
+
+
 def test_the_course_is_copied_out_and_its_links_lead_somewhere(rscvae, tmp_path):
     rscvae("notebooks", "--copy", "course")
     course = tmp_path / "course"

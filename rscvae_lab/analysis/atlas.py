@@ -16,8 +16,7 @@ from rscvae_lab.config import class_index
 
 @dataclass(frozen=True)
 class Atlas:
-    """One method's map. Atlases of the same split, size and seed have the same images, in the same
-    order."""
+    """One method's map. Atlases of one split, size and seed have the same images in one order."""
 
     survey: Survey
     images: Tensor  # uint8 (N, C, S, S)

@@ -21,17 +21,13 @@ class CodeMap:
 
     @classmethod
     def fit(cls, codes: np.ndarray, seed: int = 0) -> Self:
-        """Fits t-SNE to codes mu (N, D); the same seed gives the same map.
-
-        Raises:
-            InputError: fewer than `FEWEST` codes, of one dimension, all equal, or not finite.
-        """
-        n, dimensions = codes.shape
+        """Fits t-SNE to codes mu (N, D); the same seed gives the same map. Raises InputError for
+        fewer than `FEWEST` codes, and for codes of one dimension, all equal, or not finite."""
+        n, d = codes.shape
         finite = int(np.isfinite(codes).all(1).sum())
-        if n < FEWEST or dimensions < 2 or finite < n or not np.ptp(codes, 0).any():
+        if n < FEWEST or d < 2 or finite < n or not np.ptp(codes, 0).any():
             raise InputError(f"expected at least {FEWEST} finite codes for a map, not all equal, "
-                             "of 2 or more dimensions, found "
-                             f"{n}, {finite} finite, of {dimensions}")
+                             f"of 2 or more dimensions, found {n}, {finite} finite, of {d}")
         tsne = TSNE(perplexity=min(PERPLEXITY, n // 4), n_jobs=1, random_state=seed)
         return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
 
@@ -47,10 +43,8 @@ class CodeMap:
 
 def silhouette(codes: np.ndarray, labels: np.ndarray, most: int = 2000, seed: int = 0) -> float:
     """How far apart two groups of codes are in the latent space: -1 to 1, 0 = mixed (Rousseeuw
-    1987); of more than `most` codes, a seeded sample stratified by group is measured.
-
-    Raises InputError unless there are two groups of at least two codes.
-    """
+    1987); of more than `most` codes, a seeded sample stratified by group is measured. Raises
+    InputError unless there are two groups of at least two codes."""
     groups, sizes = np.unique(labels, return_counts=True)
     if len(groups) < 2 or sizes.min() < 2:
         raise InputError("expected two groups of at least two codes to compare, found "

@@ -109,18 +109,13 @@ class Inspection:
 
     def by_kind(self, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
         """One row a kind of defect: the number of images, and the AUROC of each measure (a column
-        of `frame`) against all good images.
-
-        Raises:
-            InputError: there are no good images, or no defective ones.
-        """
+        of `frame`) against all good images. Raises InputError without good or defective ones."""
         if self.frame.label.nunique() < 2:
             kinds = ", ".join(sorted(set(self.frame.kind)))
             raise InputError(f"expected good and defective test images, found only {kinds}")
         good, rows = self.frame[self.frame.label == NORMAL], {}
         for kind, defective in self.frame[self.frame.label == NOVEL].groupby("kind"):
             both = pd.concat([good, defective])
-            aurocs = {name: auroc(both.label.to_numpy(), both[name].to_numpy())
-                      for name in measures}
-            rows[kind] = {"n": len(defective)} | aurocs
+            rows[kind] = {"n": len(defective)} | {name: auroc(both.label, both[name])
+                                                  for name in measures}
         return pd.DataFrame(rows).T.astype({"n": int})

@@ -61,11 +61,9 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 def search(generator: nn.Module, x: Tensor, starts: Tensor, steps: int = SEARCH_STEPS,
            rate: float = SEARCH_RATE) -> Tensor:
     """The smallest squared error (B, R), summed over pixels, on Adam's path from each of the codes
-    `starts` (R, D) to each image x in [0, 1], (B, C, S, S).
-
-    The searches are independent of each other where the generator, codes (N, D) to images
-    (N, C, S, S), is in eval mode: Adam is elementwise, and errors are summed, not averaged.
-    """
+    `starts` (R, D) to each image x in [0, 1], (B, C, S, S). The searches are independent of each
+    other where the generator, codes (N, D) to images (N, C, S, S), is in eval mode: Adam is
+    elementwise, and errors are summed, not averaged."""
     z = starts.repeat(len(x), 1).requires_grad_()
     target = x.repeat_interleave(len(starts), 0)
     best = torch.full((len(z),), torch.inf, device=x.device)
@@ -82,10 +80,7 @@ def search(generator: nn.Module, x: Tensor, starts: Tensor, steps: int = SEARCH_
 
 class ADGAN(nn.Module):
     """A generator of normal images, its critic, and the saved codes that every search starts from.
-
-    Args:
-        generator: instead of the config's: codes (B, D) to images (B, C, S, S).
-    """
+    `generator`, codes (B, D) to images (B, C, S, S), replaces the config's."""
 
     def __init__(self, config: Config, generator: nn.Module | None = None):
         super().__init__()

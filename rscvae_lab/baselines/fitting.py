@@ -8,6 +8,7 @@ from contextvars import ContextVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm.auto import tqdm
 
 from rscvae_lab.config import Config
@@ -16,7 +17,7 @@ from rscvae_lab.engine.draws import draw_order, epoch_generator
 from rscvae_lab.errors import InputError
 
 NOISE, MEMORY = 1, 2  # streams of random numbers: training noise, Patch SVDD's memory
-Step = Callable[[Tensor], Tensor]
+Step = Callable[[Tensor], Tensor]  # from a batch x: a step's loss, or scores
 _progress: ContextVar[bool | None] = ContextVar("progress", default=None)
 
 
@@ -42,6 +43,11 @@ def seeded(seed: int, *stream: int) -> Iterator[None]:
         yield
 
 
+def bce(logits: Tensor, label: float) -> Tensor:
+    """Mean binary cross-entropy, in nats, of logits that all have one label."""
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     """One step of an optimizer on its own weights alone. Returns the loss."""
     optimizer.zero_grad()
@@ -51,8 +57,7 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     return loss
 
 
-def minimise(model: nn.Module, images: Tensor, config: Config, loss: Callable[[Tensor], Tensor]
-             ) -> list[float]:
+def minimise(model: nn.Module, images: Tensor, config: Config, loss: Step) -> list[float]:
     """`fit_epochs` with Adam at the config's rate; `loss` of a batch is a scalar."""
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     return fit_epochs(model, images, config, lambda x: descend(optimizer, loss(x)))
@@ -62,13 +67,8 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     """Calls `step` with every batch x in [0, 1], (B, C, S, S); returns each epoch's mean loss.
 
     Batches are full and drawn like those of the VAEs; the random numbers of a step come from the
-    seed's stream `NOISE`. The model is in train mode here and in eval mode afterwards.
-
-    Args:
-        step: changes the weights and returns the loss to report, a scalar.
-
-    Raises:
-        InputError: the loss is not finite.
+    seed's stream `NOISE`. The model is in train mode here and in eval mode afterwards. `step`
+    changes the weights and returns the loss, a scalar. Raises InputError where it is not finite.
     """
     images, losses, progress = images.to(config.device), [], _progress.get()
     model.to(config.device).train()
@@ -89,13 +89,11 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     return losses
 
 
-def score_chunks(model: nn.Module, images: Tensor, config: Config,
-                 score: Callable[[Tensor], Tensor], chunk: int = 256) -> Tensor:
+def score_chunks(model: nn.Module, images: Tensor, config: Config, score: Step,
+                 chunk: int = 256) -> Tensor:
     """`score` of x in [0, 1], (n, C, S, S) -> (n,), of all images, in eval mode: (N,) on the CPU.
-
     A chunk has as many pixels as `chunk` images of 32 x 32. Gradients are on, for methods that
-    need them. Raises InputError as `as_network_input`.
-    """
+    need them. Raises InputError as `as_network_input`."""
     device = next(model.parameters()).device
     chunk = max(1, chunk * 32**2 // config.image_size**2)
     model.eval()

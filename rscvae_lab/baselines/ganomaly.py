@@ -14,22 +14,29 @@ reinitialised when their loss falls below 1e-5, since their gradient is then use
 after 10 epochs, one seed: .87, against .91 at 2e-4).
 
 Source: Akcay, Atapour-Abarghouei and Breckon 2018. The score and ||z - z_re|| are squared as in
-their code; the paper prints a norm of order 1. Our deviations: the networks (the project's F and G
-and torch's initial weights instead of a DCGAN's); images in [0, 1] with a sigmoid, which makes
-w_con weigh less (theirs are standardised before a tanh, which cannot reach them); scores in eval
-mode (their batch normalisation uses the test batch); no min-max scaling over the test set; the
-last epoch (they keep the best on the test set). Their experiments leave one class out of ten; here
-one class is normal.
+their code; the paper prints a norm of order 1. There are two of it here:
+
+- `AsPublished` has their networks: a DCGAN's, with tanh, images in [-1, 1], and initial weights
+  from N(0, 0.02^2);
+- `GANomaly` is our variant, in this project's F and G with torch's initial weights, on images in
+  [0, 1] with a sigmoid. It is another method, and what it scores is no finding about theirs.
+
+Deviations of both: scores in eval mode (their batch normalisation uses the test batch); no min-max
+scaling over the test set; the last epoch (they keep the best on the test set). Their experiments
+leave one class out of ten; here one class is normal. Their own images are standardised, so that a
+tanh cannot reach all of them.
 """
 
 from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 
-from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import bce, descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
+from rscvae_lab.errors import InputError
+from rscvae_lab.models.plain import SLOPE
 from rscvae_lab.models.vae import halves
 
 RESTART_BELOW = 1e-5  # the loss at which a discriminator is reinitialised
@@ -37,24 +44,29 @@ BETAS = (0.5, 0.999)
 
 
 class GANomaly(nn.Module):
-    """Encoder F, decoder G, second encoder F' and a discriminator, trained against each other.
-
-    Args:
-        adversarial, contextual, latent: w_adv, w_con and w_lat above.
-    """
+    """Encoder F, decoder G, second encoder F' and a discriminator, trained against each other, in
+    this project's networks; `adversarial`, `contextual`, `latent` are w_adv, w_con, w_lat."""
 
     def __init__(self, config: Config, adversarial: float = 1.0, contextual: float = 50.0,
                  latent: float = 1.0):
         super().__init__()
         self.config, self.weights = config, (adversarial, contextual, latent)
         with seeded(config.seed):
-            encoder, self.decoder, features = halves(config)
-            self.encoder = nn.Sequential(encoder, nn.Linear(features, config.latent))
-            self.recoder = nn.Sequential(halves(config)[0], nn.Linear(features, config.latent))
-            self.discriminator = nn.Sequential(halves(config)[0], nn.Linear(features, 1))  # f, d
+            self.build(config)
+
+    def build(self, config: Config) -> None:
+        """Makes the networks."""
+        encoder, self.decoder, features = halves(config)
+        self.encoder = nn.Sequential(encoder, nn.Linear(features, config.latent))
+        self.recoder = nn.Sequential(halves(config)[0], nn.Linear(features, config.latent))
+        self.discriminator = nn.Sequential(halves(config)[0], nn.Linear(features, 1))  # f, d
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Images in [0, 1] in the range of the decoder."""
+        return x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """z (B, D), x_hat (B, C, S, S) in [0, 1], and z_re (B, D), of x in [0, 1]."""
+        """z (B, D), x_hat (B, C, S, S) and z_re (B, D) of scaled images x."""
         z = self.encoder(x)
         x_hat = self.decoder(z)
         return z, x_hat, self.recoder(x_hat)
@@ -67,9 +79,7 @@ class GANomaly(nn.Module):
 
     def discriminator_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """The loss of f and d; x_hat is constant."""
-        real, fake = self.discriminator(x), self.discriminator(x_hat.detach())
-        return (binary_cross_entropy_with_logits(real, torch.ones_like(real))
-                + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))) / 2
+        return (bce(self.discriminator(x), 1) + bce(self.discriminator(x_hat.detach()), 0)) / 2
 
     def fit(self, images: Tensor) -> Self:
         """Trains on normal images, uint8 (N, C, S, S). Raises InputError where it diverges."""
@@ -78,6 +88,7 @@ class GANomaly(nn.Module):
                            for part in (generator, self.discriminator))
 
         def step(x: Tensor) -> Tensor:
+            x = self.scaled(x)
             z, x_hat, z_re = self(x)
             loss = descend(adam, self.generator_loss(x, z, x_hat, z_re))
             if descend(adversary, self.discriminator_loss(x, x_hat)) < RESTART_BELOW:
@@ -97,7 +108,68 @@ class GANomaly(nn.Module):
     def score(self, images: Tensor) -> Tensor:
         """Mean squared difference between the two codes of each image, (N,) on the CPU."""
         def difference(x: Tensor) -> Tensor:
-            z, _, z_re = self(x)
+            z, _, z_re = self(self.scaled(x))
             return (z - z_re).square().mean(1)
 
         return score_chunks(self, images, self.config, difference)
+
+
+class AsPublished(GANomaly):
+    """The authors' networks: a DCGAN's (Radford et al. 2016) with 64 to 64 S / 8 channels."""
+
+    def build(self, config: Config) -> None:
+        """F, F' and f: 4x4 convolutions of stride 2 down to 4x4 pixels, then one of 4x4; G their
+        mirror image."""
+        channels, side, latent = config.channels, config.image_size, config.latent
+        self.encoder = nn.Sequential(*_down(channels, side, latent), nn.Flatten())
+        self.recoder = nn.Sequential(*_down(channels, side, latent), nn.Flatten())
+        self.decoder = nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *_up(channels, side, latent))
+        *features, head = _down(channels, side, 1)
+        self.discriminator = nn.Sequential(nn.Sequential(*features), head)
+        self.apply(_initialise)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """[0, 1] to [-1, 1], the range of a tanh."""
+        return 2 * x - 1
+
+    def restart_discriminator(self) -> None:
+        """New initial weights for f and d."""
+        self.discriminator.apply(_initialise)
+
+
+def _widths(side: int) -> list[int]:
+    """Channels from the layer next to the image to that of 4x4 pixels. Raises InputError for a
+    side that is no power of 2."""
+    halvings = side.bit_length() - 3
+    if side != 4 << halvings:
+        raise InputError("GANomaly as published takes images whose side is a power of 2, "
+                         f"found {side}")
+    return [64 << i for i in range(halvings)]
+
+
+def _down(channels: int, side: int, out: int) -> list[nn.Module]:
+    widths = _widths(side)
+    layers = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(SLOPE)]
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [nn.Conv2d(n_in, n_out, 4, 2, 1, bias=False), nn.BatchNorm2d(n_out),
+                   nn.LeakyReLU(SLOPE)]
+    return [*layers, nn.Conv2d(widths[-1], out, 4, bias=False)]
+
+
+def _up(channels: int, side: int, latent: int) -> list[nn.Module]:
+    widths = _widths(side)[::-1]
+    layers = [nn.ConvTranspose2d(latent, widths[0], 4, bias=False), nn.BatchNorm2d(widths[0]),
+              nn.ReLU()]
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [nn.ConvTranspose2d(n_in, n_out, 4, 2, 1, bias=False), nn.BatchNorm2d(n_out),
+                   nn.ReLU()]
+    return [*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+
+
+def _initialise(layer: nn.Module) -> None:
+    """N(0, 0.02^2) for convolutions, N(1, 0.02^2) for batch normalisation."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1.0, 0.02)
+        nn.init.zeros_(layer.bias)

@@ -85,11 +85,8 @@ class GradCon(nn.Module):
         return self.decoder(self.encoder(x))
 
     def align(self, gradients: list[Tensor]) -> Tensor:
-        """The mean over layers of the cosines with `reference`, (B,) in [-1, 1].
-
-        Args:
-            gradients: for each layer (B, *shape of the weight).
-        """
+        """The mean over layers of the cosines with `reference`, (B,) in [-1, 1], of gradients that
+        are for each layer (B, *shape of the weight)."""
         return torch.stack([cosine_similarity(g.flatten(1), m.flatten()[None])
                             for g, m in zip(gradients, self.reference)]).mean(0)
 
@@ -119,11 +116,9 @@ class GradCon(nn.Module):
         return self
 
     def errors_and_gradients(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """L(x) of each image, (B,), and its gradient of each layer, (B, *shape of the weight).
-
-        The mean of these gradients is the batch's gradient; the mean of their cosines is not the
-        batch's cosine.
-        """
+        """L(x) of each image, (B,), and its gradient of each layer, (B, *shape of the weight). The
+        mean of these gradients is the batch's gradient; the mean of their cosines is not the
+        batch's cosine."""
         def error(phi: dict[str, Tensor], z: Tensor, x: Tensor) -> Tensor:
             return mse_loss(functional_call(self.decoder, phi, (z[None],)), x[None])
 

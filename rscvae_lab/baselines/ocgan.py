@@ -35,20 +35,15 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch.nn.functional import mse_loss
 
-from rscvae_lab.baselines.fitting import descend, fit_epochs, score_chunks, seeded
+from rscvae_lab.baselines.fitting import bce, descend, fit_epochs, score_chunks, seeded
 from rscvae_lab.config import Config
 from rscvae_lab.models.plain import SLOPE
 from rscvae_lab.models.vae import halves
 
 BETAS = (0.5, 0.999)
 LATENT_WIDTHS = (128, 64, 32, 16)
-
-
-def bce(logits: Tensor, label: float) -> Tensor:
-    """Mean binary cross-entropy, in nats, of logits that all have one label."""
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
 def in_one_batch(network: nn.Module, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,13 +60,9 @@ def latent_discriminator(latent: int) -> nn.Sequential:
 
 
 class OCGAN(nn.Module):
-    """Autoencoder F, G, the discriminators D_l and D_v, and the classifier C.
-
-    Args:
-        fidelity: lambda above.
-        noise: standard deviation of n, in grey levels.
-        mining_steps, stride: how often, and how far along each axis of the cube, l2 moves.
-    """
+    """Autoencoder F, G, the discriminators D_l and D_v, and the classifier C. `fidelity` is lambda
+    above, `noise` the standard deviation of n in grey levels; `mining_steps` and `stride` say how
+    often, and how far along each axis of the cube, l2 moves."""
 
     def __init__(self, config: Config, fidelity: float = 500.0, noise: float = 0.2,
                  mining_steps: int = 2, stride: float = 0.1):

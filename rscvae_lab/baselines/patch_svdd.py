@@ -90,14 +90,9 @@ def nearest(queries: Tensor, memory: Tensor) -> Tensor:
 
 
 class PatchSVDD(nn.Module):
-    """Embeds patches of industrial images of at least 64 pixels a side.
-
-    Args:
-        pull: lambda, the weight of the jitter distance. Embeddings collapse if it is too large.
-        n_memory: how many normal patches the memory has.
-
-    Raises:
-        InputError: images too small for two neighbouring patches.
+    """Embeds patches of industrial images of at least 64 pixels a side. `pull` is lambda, the
+    weight of the jitter distance: embeddings collapse if it is too large. The memory has
+    `n_memory` normal patches. Raises InputError for images too small for two neighbouring patches.
     """
 
     def __init__(self, config: Config, pull: float = 1e-3, n_memory: int = N_MEMORY):

@@ -15,6 +15,7 @@ from rscvae_lab.datasets.augmentation import DEGREES
 from rscvae_lab.models import conv
 from rscvae_lab.models.vae import VAE
 
+transforms = torchvision.transforms
 _PLAIN = {conv.Conv2d: nn.Conv2d, conv.ConvTranspose2d: nn.ConvTranspose2d}
 
 
@@ -22,7 +23,6 @@ class ImageDataset(Dataset):
     """Images in memory, served as torchvision.datasets.MNIST does: PIL image, resized, tensor."""
 
     def __init__(self, images: Tensor, size: int):
-        transforms = torchvision.transforms
         self.images = images.squeeze(1)
         self.transform = transforms.Compose([transforms.Resize(size), transforms.ToTensor()])
 
@@ -52,7 +52,6 @@ def from_memory(images: Tensor, config: Config) -> Iterator[Tensor]:
 
 def image_folder(root: Path, config: Config) -> Dataset:
     """torchvision's ImageFolder with its transforms, as one would load and augment MVTec AD."""
-    transforms = torchvision.transforms
     return torchvision.datasets.ImageFolder(str(root), transforms.Compose([
         transforms.Resize(config.image_size), transforms.RandomHorizontalFlip(),
         transforms.RandomVerticalFlip(),

@@ -1,7 +1,6 @@
 """How `rscvae bench` measures: contestants that take turns, and the speed of our training."""
 
 import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.one_class import OneClassSplit
@@ -19,11 +19,8 @@ Contestant = Callable[[float], float]  # runs for so many seconds, returns image
 
 
 def race(contestants: Mapping[str, Contestant], seconds: float, rounds: int) -> pd.DataFrame:
-    """Images per second: a column per contestant, a row per round.
-
-    The order is drawn anew each round, so that nobody always inherits the caches and busy threads
-    of the same predecessor.
-    """
+    """Images per second: a column per contestant, a row per round. The order is drawn anew each
+    round, so that nobody always inherits the caches and busy threads of the same predecessor."""
     for run in contestants.values():
         run(0.0)  # warm-up
     names, draw = list(contestants), random.Random(0)
@@ -34,17 +31,8 @@ def race(contestants: Mapping[str, Contestant], seconds: float, rounds: int) -> 
 
 def timed(step: Callable[[], Any], images: int, config: Config) -> Contestant:
     """Repeats a step over so many images, at least once, with the config's number of threads."""
-    def run(seconds: float) -> float:
-        torch.set_num_threads(config.threads)
-        start, n = time.perf_counter(), 0
-        while n < 1 or time.perf_counter() - start < seconds:
-            step()
-            n += 1
-        if config.device == "cuda":
-            torch.cuda.synchronize()
-        return n * images / (time.perf_counter() - start)
-
-    return run
+    timer = Timer("step()", globals={"step": step}, num_threads=config.threads)
+    return lambda seconds: images / timer.blocked_autorange(min_run_time=seconds).mean
 
 
 def training_speed(config: Config, images: Tensor) -> Contestant:
@@ -53,5 +41,5 @@ def training_speed(config: Config, images: Tensor) -> Contestant:
     split = OneClassSplit(images, *[nothing] * 5, *[torch.empty(0)] * 3)
     configs = [replace(config, seed=seed) for seed in range(n)]
     training = Training(configs, [Path("unused")] * n, [split] * n)
-    return timed(lambda: train_epoch(training.step_on, training.batches.epoch(1)),
-                 len(images) * n, config)
+    return timed(lambda: train_epoch(training.step_on, training.batches.epoch(1)), len(images) * n,
+                 config)

@@ -1,25 +1,6 @@
 """What is trained: every setting of a training, the data sets' classes, and both as text."""
 
-from rscvae_lab.config.categories import (
-    CATEGORIES,
-    FOLDER,
-    GREY,
-    IMAGE_FOLDERS,
-    category_list,
-    category_slug,
-    class_index,
-    known_dataset,
-    slug,
-)
-from rscvae_lab.config.schema import (
-    ADDED_LATER,
-    PAPER_HALF_PERIOD,
-    RECIPE,
-    WIDTHS,
-    Config,
-    require_vae,
-)
-
-__all__ = ["ADDED_LATER", "CATEGORIES", "FOLDER", "GREY", "IMAGE_FOLDERS", "PAPER_HALF_PERIOD",
-           "RECIPE", "WIDTHS", "Config", "category_list", "category_slug", "class_index",
-           "known_dataset", "require_vae", "slug"]
+from rscvae_lab.config.categories import (CATEGORIES, FOLDER, GREY, IMAGE_FOLDERS, category_list,
+                                          category_slug, class_index, known_dataset, slug)
+from rscvae_lab.config.schema import (ADDED_LATER, PAPER_HALF_PERIOD, RECIPE, WIDTHS, Config,
+                                      require_vae)

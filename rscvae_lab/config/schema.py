@@ -47,10 +47,8 @@ def _within(low: float, high: float, default: float | None = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All settings of one training. None and `auto` are resolved on construction.
-
-    Raises:
-        InputError: a value is unknown or out of range.
+    """All settings of one training. None and `auto` are resolved on construction. Raises
+    InputError for a value that is unknown or out of range.
 
     >>> config = Config(dataset="fashion_mnist", category="T-shirt/top", mode="e")
     >>> config.category, config.epochs, config.p
@@ -266,14 +264,10 @@ def resolve_precision(precision: str, device: str) -> str:
     """`auto` is TF32 on a GPU (not measured), bfloat16 on a CPU that has it (measured: fastest,
     AUROC unchanged), else float32. Raises InputError for TF32 on a CPU."""
     if precision == "auto":
-        return "tf32" if device == "cuda" else "bfloat16" if _cpu_has_bfloat16() else "float32"
+        cpu = getattr(torch.cpu, "get_capabilities", dict)()
+        is_native = cpu.get("avx512_bf16") or cpu.get("amx_bf16")  # emulated, it is slower
+        return "tf32" if device == "cuda" else "bfloat16" if is_native else "float32"
     if precision == "tf32" and device != "cuda":
         raise InputError(f"precision tf32 needs device cuda, found {device}: expected float32 or "
                          "bfloat16")
     return precision
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Whether bfloat16 is native; emulated, it is slower than float32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -9,8 +9,6 @@ from rscvae_lab.datasets.industrial import industrial_split, verify_industrial
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
-__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "verify"]
-
 
 def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
     """Training and test part of a labelled data set. Raises InputError for bad files."""

@@ -48,10 +48,7 @@ def read_images(paths: Iterable[Path], size: int, channels: int = 1) -> Tensor:
 
 def read_image(path: Path, size: int, channels: int = 1) -> Tensor:
     """One image in grey levels (1 channel) or RGB (3), resized; uint8 (channels, size, size).
-
-    Raises:
-        InputError: the file is no image, is damaged, or has no 8-bit values (NaN could hide).
-    """
+    Raises InputError for no image, a damaged one, or one without 8-bit values (NaN could hide)."""
     try:
         with Image.open(path) as image:
             if image.mode not in _EIGHT_BIT_MODES:

@@ -25,10 +25,7 @@ def to_unit(images: Tensor) -> Tensor:
 
 def as_network_input(images: Tensor, channels: int, size: int) -> Tensor:
     """Images (N, channels, size, size), uint8 in 0-255 or float in [0, 1], as float32 in [0, 1].
-
-    Raises:
-        InputError: another shape, NaN or infinite pixels, or floats outside [0, 1].
-    """
+    Raises InputError for another shape, NaN or infinite pixels, or floats outside [0, 1]."""
     if images.dim() != 4 or images.shape[1:] != (channels, size, size):
         raise InputError(f"expected images of shape (N, {channels}, {size}, {size}), "
                          f"found {tuple(images.shape)}")

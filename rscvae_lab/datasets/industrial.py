@@ -53,12 +53,10 @@ def industrial_split(config: Config) -> OneClassSplit:
 
 
 def split_of(parts: Parts, config: Config) -> OneClassSplit:
-    """The split of a category's images.
-
-    `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
-    They leave the test set of every mode, so that all have the same one (our choice; in the paper,
-    only mode e's). Raises InputError for fewer than two normal images, or none for mode e.
-    """
+    """The split of a category's images. `per_defect` test images of each type of defect, drawn by
+    `split_seed`, are mode e's anomalies. They leave the test set of every mode, so that all have
+    the same one (our choice; in the paper, only mode e's). Raises InputError for fewer than two
+    normal images, or none for mode e."""
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
         raise InputError(f"expected at least 2 normal images of {config.category} to train on, "

@@ -44,11 +44,8 @@ class _Files(NamedTuple):
 
 
 def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
-    """Reads a category's folder in colour (3 channels) or grey levels (1).
-
-    Raises:
-        InputError: no normal images, a damaged file, or masks that do not match the images.
-    """
+    """Reads a category's folder in colour (3 channels) or grey levels (1). Raises InputError for
+    no normal images, a damaged file, or masks that do not match the images."""
     files = _list_files(folder)
     train, test = (_cached(paths, size, channels, folder.name)
                    for paths in (files.train, files.test))

@@ -43,13 +43,10 @@ class OneClassSplit:
     @property
     def counts(self) -> dict[str, int]:
         """The split's sizes under the names that metrics.json uses."""
-        return {
-            "n_train": len(self.train),
-            "n_heldout": len(self.heldout),
-            "n_anomalous_train": len(self.anomalies),  # per epoch
-            "n_test_normal": int((self.test_labels == NORMAL).sum()),
-            "n_test_novel": int((self.test_labels == NOVEL).sum()),
-        }
+        return {"n_train": len(self.train), "n_heldout": len(self.heldout),
+                "n_anomalous_train": len(self.anomalies),  # per epoch
+                "n_test_normal": int((self.test_labels == NORMAL).sum()),
+                "n_test_novel": int((self.test_labels == NOVEL).sum())}
 
 
 def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, config: Config

@@ -25,13 +25,8 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """The batches of one training, or of M trainings of an ensemble.
-
-    Args:
-        configs: one, or those of an ensemble.
-        splits: the images of each.
-        ensemble: whether batches have the dimension M, also for M = 1.
-    """
+    """The batches of one training, or of M trainings of an ensemble, from a split each. With
+    `ensemble` they have the dimension M, also for M = 1."""
 
     def __init__(self, configs: Sequence[Config], splits: Sequence[OneClassSplit],
                  ensemble: bool = False):

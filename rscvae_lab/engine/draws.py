@@ -52,11 +52,9 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
 
 
 def draw_order(generator: torch.Generator, n_images: int, batch_size: int) -> Tensor:
-    """Positions of an epoch's images in random order, (T, B).
-
-    Every batch is full: the last one is filled up from the start of the same order, which keeps
-    shapes fixed and batch statistics sound. Our choice; the paper is silent.
-    """
+    """Positions of an epoch's images in random order, (T, B). Every batch is full: the last one is
+    filled up from the start of the same order, which keeps shapes fixed and batch statistics
+    sound. Our choice; the paper is silent."""
     n_steps, device = steps_per_epoch(n_images, batch_size), generator.device
     order = torch.randperm(n_images, generator=generator, device=device)
     return order[torch.arange(n_steps * batch_size, device=device) % n_images].view(n_steps, -1)

@@ -18,11 +18,8 @@ from rscvae_lab.models.vae import VAE, Coding
 
 
 class Ensemble:
-    """M VAEs of one architecture, each with its own weights and statistics.
-
-    Args:
-        models: on one device and in train mode; they are copied.
-    """
+    """M VAEs of one architecture, each with its own weights and statistics: copies of `models`,
+    which are on one device and in train mode."""
 
     def __init__(self, models: Sequence[VAE]):
         self.architecture = deepcopy(models[0]).to("meta")

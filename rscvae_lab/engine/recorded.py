@@ -14,14 +14,9 @@ Step = Callable[[Batch], Tensor]
 
 
 def recorded(step: Step, first: Batch, state: Callable[[], list[Tensor]]) -> Step:
-    """The step as a CUDA graph.
-
-    A graph knows addresses and no names: every batch is copied to where `first` was. Where the
-    step cannot be recorded it stays as it is, with a warning.
-
-    Args:
-        state: all tensors that the step changes. Warming up trains nothing.
-    """
+    """The step as a CUDA graph. A graph knows addresses and no names: every batch is copied to
+    where `first` was. Where the step cannot be recorded it stays as it is, with a warning. `state`
+    returns all tensors that the step changes, so that warming up trains nothing."""
     static = Batch(*(part.clone() for part in first))
     before = [tensor.detach().clone() for tensor in state()]
     try:

@@ -1,11 +1,11 @@
 """Batch normalisation in scores: one pass over the training images, the same for every method."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from rscvae_lab.datasets.images import as_network_input
-from rscvae_lab.models.vae import VAE, Coding
+from rscvae_lab.models.vae import VAE
 
 _CHUNK = 256  # images of 32x32 pixels in a batch; of larger ones as many fewer
 
@@ -16,25 +16,12 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     torch's running averages are those of the last training batches, and of what a mode happened
     to pass: plain VAE's never see a reconstruction, which its score encodes all the same. So that
     methods can be compared, the averages are replaced after training by one pass over the training
-    images with z = mu (our choice; the paper is silent). Chunks are of equal size and count alike.
-
-    Args:
-        images: normal training images, uint8 (N, C, S, S).
-        recode: whether the encoder's statistics include reconstructions.
+    images, normal and uint8 (N, C, S, S), with z = mu (our choice; the paper is silent). Chunks
+    are of equal size and count alike. `recode` includes reconstructions in the encoder's.
     """
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device
     chunks = (as_network_input(part.to(device), model.channels, model.image_size)
               for part in images[: len(images) // n * n].split(n))
-    update_bn((x.contiguous(memory_format=torch.channels_last) for x in chunks),
-              model if recode else _WithoutRecoding(model))
-
-
-class _WithoutRecoding(nn.Module):
-    def __init__(self, model: VAE):
-        super().__init__()
-        self.model = model
-        self.training = model.training  # to which update_bn returns
-
-    def forward(self, x: Tensor) -> Coding:
-        return self.model(x, recode=False)
+    with model.register_forward_pre_hook(lambda _, inputs: (*inputs, None, recode)):
+        update_bn((x.contiguous(memory_format=torch.channels_last) for x in chunks), model)

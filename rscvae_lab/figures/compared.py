@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.figures.images import name_row
 from rscvae_lab.figures.parts import error_map
-from rscvae_lab.figures.style import GRID, LABELS, empty_figure, legend_below
+from rscvae_lab.figures.style import FLOOR, GRID, LABELS, empty_figure, legend_below
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 LINES = ({"color": "black"}, {"color": "#718096", "linestyle": "--"},
@@ -29,11 +29,9 @@ def scatter(frame: pd.DataFrame, labels: np.ndarray, title: str) -> Figure:
 
 def curves(panels: Mapping[str, Mapping[str, pd.Series]], ylabels: Sequence[str],
            log: Collection[str] = ()) -> Figure:
-    """Named lines, one panel a group; `log` lists the panels whose y axis is logarithmic.
-
-    The index of a series is x, and its name has the unit. Lines named normal and novel have the
-    colours of these labels.
-    """
+    """Named lines, one panel a group; `log` lists the panels whose y axis is logarithmic. The
+    index of a series is x, and its name has the unit. Lines named normal and novel have the
+    colours of these labels."""
     figure, (row,) = empty_figure(1, len(panels), (4.4 * len(panels) + 0.2, 3.4))
     labels = {name: {"color": colour} for _, name, colour in LABELS}
     for axis, (title, lines), ylabel in zip(row, panels.items(), ylabels, strict=True):
@@ -65,15 +63,11 @@ def plate_maps(images: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndar
 
 def ranking(table: pd.DataFrame, title: str = "") -> Figure:
     """AUROC of each method with two standard errors, and its training time; the best on top.
-
-    `table` is indexed by method and has `auroc`, `error` and `seconds`; a line marks row `pca`,
-    the floor.
-    """
+    `table` is indexed by method and has `auroc`, `error` and `seconds`; a line marks `pca`'s."""
     table = table.sort_values("auroc")
     figure, ((left, right),) = empty_figure(1, 2, (9.4, 0.36 * len(table) + 1.3), sharey=True,
                                             width_ratios=[1.7, 1])
-    left.axvline(table.auroc["pca"], color=METHOD_COLOURS["pca"], linestyle="--",
-                 label=METHOD_NAMES["pca"])
+    left.axvline(table.auroc["pca"], label=METHOD_NAMES["pca"], **FLOOR)
     for y, (method, row) in enumerate(table.iterrows()):
         left.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=8, capsize=3,
                       color=METHOD_COLOURS[method])

@@ -63,11 +63,9 @@ def image_table(rows: Mapping[str, Sequence[np.ndarray]], verdicts: Sequence[str
 
 def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: str = ""
                   ) -> Figure:
-    """Named rows of images (n, S, S) in [0, 1], with the label of each column above it.
-
-    `labels` may be empty. Cells are whole pixels wide, which keeps images sharp, and images have
-    few grey levels, which keeps the file small where they are noisy.
-    """
+    """Named rows of images (n, S, S) in [0, 1], with the label of each column above it. `labels`
+    may be empty. Cells are whole pixels wide, which keeps images sharp, and images have few grey
+    levels, which keeps the file small where they are noisy."""
     pixel = 1 / STYLE["figure.dpi"]  # inches
     name_width, cell, side, line = 144 * pixel, 67 * pixel, 64 * pixel, 24 * pixel
     n, head = max(map(len, rows.values())), line * (bool(title) + bool(len(labels)))

@@ -43,10 +43,8 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray | None]]]) 
 
 def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float) -> Figure:
     """One column a part: the image with its defect outlined, the reconstruction, the error map.
-
     `columns` maps names to (image, x_hat, error, mask or None); error maps are coloured from 0 to
-    `top`.
-    """
+    `top`."""
     figure, grid = empty_figure(3, len(columns), (0.9 + 1.45 * len(columns), 4.6))
     for column, (name, (image, x_hat, error, mask)) in zip(grid.T, columns.items()):
         show_image(column[0], image, name)
@@ -83,14 +81,10 @@ def _histogram(axis: Axes, frame: pd.DataFrame, column: str) -> None:
 
 def part(images: Mapping[str, np.ndarray], error: np.ndarray, mask: np.ndarray | None, top: float,
          frame: pd.DataFrame, chosen: int, threshold: float) -> Figure:
-    """One part: its images, its error map, and its score among those of all test images.
-
-    Args:
-        images: input, reconstruction, recoding; the input comes first.
-        error: its error map (S, S), coloured from 0 to `top`.
-        mask: of its defect; None where nothing is known.
-        frame: all test images, with `label` and `novelty_score`; row `chosen` is this part.
-    """
+    """One part: its images, its error map, and its score among those of all test images. `images`
+    begin with the input; `error` (S, S) is coloured from 0 to `top`; `mask` is its defect's, None
+    where nothing is known; row `chosen` of `frame`, which has `label` and `novelty_score` of all
+    test images, is this part."""
     figure, width = canvas(11, 5.2), 0.97 / (len(images) + 1)
     first, *others, last = (axes(figure, 0.015 + i * width, 0.42, 0.94 * width, 0.5)
                             for i in range(len(images) + 1))

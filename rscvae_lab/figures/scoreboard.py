@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rscvae_lab.figures.style import GRID, empty_figure, legend_below
-from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
+from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
-FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
+FLOOR_LINES = dict(zip(FLOORS, ("--", ":", "-.")))
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
 PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}
@@ -19,16 +19,13 @@ PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "n
 
 def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     """The scoreboard, a panel a data set: mean AUROC of each method, ours, the oracle's and the
-    printed one.
-
-    Each board is one of `scoreboard.scoreboard`; its row `pca` is drawn as the floor.
-    """
-    methods = [name for name in next(iter(boards.values())).index if name != "pca"][::-1]
+    printed one. Boards are those of `scoreboard.scoreboard`; floors are drawn as lines."""
+    methods = [name for name in next(iter(boards.values())).index if name not in FLOORS][::-1]
     figure, row = _method_panels(boards, methods, 3.3, -0.3)
     place = np.arange(len(methods))
     for axis, board in zip(row, boards.values()):
         rows = board.loc[methods]
-        axis.axvline(board.ours["pca"], label="PCA-32 floor", **FLOOR)
+        _floors(axis, board.ours)
         for y, (method, ours, spread) in enumerate(zip(methods, rows.ours, rows.spread.fillna(0))):
             axis.errorbar(ours, y, xerr=spread, color=METHOD_COLOURS[method], **OURS)
             axis.annotate(f"{ours:.3f}", (ours, y), (0, 8), textcoords="offset points",
@@ -40,17 +37,35 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def floor_chart(panels: Mapping[str, pd.DataFrame], floors: Mapping[str, str]) -> Figure:
+    """What each method adds to the best floor, a panel a data set, as differences of AUROC. Frames
+    have a row a method with `mean`, `low` and `high`; `floors` says what each panel's zero is."""
+    methods = list(next(iter(panels.values())).index)[::-1]
+    figure, row = _method_panels(panels, methods, 3.4, -0.3)
+    for axis, (name, frame) in zip(row, panels.items()):
+        axis.axvline(0, color=METHOD_COLOURS["pca"], linewidth=1.5)
+        for y, method in enumerate(methods):
+            mean, low, high = frame.loc[method, ["mean", "low", "high"]]
+            axis.errorbar(mean, y, xerr=[[mean - low], [high - mean]],
+                          color=METHOD_COLOURS[method], **OURS)
+            axis.annotate(f"{mean:+.3f}", (mean, y), (0, 8), textcoords="offset points",
+                          ha="center", bbox={"fc": "white", "ec": "none", "pad": 0.5})
+        axis.set(title=f"{name}\n0 = {floors[name]}", xlabel="AUROC above the floor (mean of ten "
+                 "classes, 95 % interval)")
+    return figure
+
+
 def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     """Mean AUROC of the compared methods by source, a panel a data set; boards as those of
     `scoreboard.compared`."""
-    compared = {method for board in boards.values() for method, _ in board.index} - {"pca"}
+    compared = {method for board in boards.values() for method, _ in board.index} - set(FLOORS)
     methods = [method for method in METHOD_NAMES if method in compared][::-1]
     figure, row = _method_panels(boards, methods, 3.5, -0.4)
     place = np.arange(len(methods))
     for axis, board in zip(row, boards.values()):
         means = board["mean"].unstack().reindex(columns=["ours", "printed", "own paper"])
         spread = board.spread.unstack().fillna(0).ours
-        axis.axvline(means.ours["pca"], label="PCA-32 floor, ours", **FLOOR)
+        _floors(axis, means.ours)
         means = means.reindex(methods)
         for y, method in enumerate(methods):
             axis.errorbar(means.ours[method], y, xerr=spread.get(method, 0),
@@ -63,6 +78,13 @@ def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
                   label="its own paper")
     legend_below(figure, row[0], 4)
     return figure
+
+
+def _floors(axis: Axes, means: pd.Series) -> None:
+    for method, style in FLOOR_LINES.items():
+        if method in means:
+            axis.axvline(means[method], linestyle=style, color=METHOD_COLOURS["pca"],
+                         label=METHOD_NAMES[method])
 
 
 def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float,
@@ -81,10 +103,8 @@ def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], h
 
 def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
     """Ours against the printed AUROC, class by class, a panel a method that the paper prints: the
-    length of a line is the gap, its colour the sign.
-
-    `frame` is one of `scoreboard.gaps`, of one data set; `floor` is the AUROC of PCA by class.
-    """
+    length of a line is the gap, its colour the sign. `frame` is one of `scoreboard.gaps`, of one
+    data set; `floor` is the AUROC of the best floor by class."""
     frame = frame.dropna(subset="printed")
     methods = [method for method in METHOD_NAMES if method in set(frame.method)]
     classes = list(dict.fromkeys(frame.category))[::-1]
@@ -114,18 +134,15 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
                      label=f"ours, {side} the paper's")
     axis.plot(rows.oracle, place, "k^", markersize=4, label=ORACLE)
     axis.plot(rows.printed, place, markersize=5, label="printed in the paper", **PRINTED)
-    axis.plot(floor, place, "|", markersize=11, color=FLOOR["color"], markeredgewidth=2,
-              label="PCA-32 floor")
+    axis.plot(floor, place, "|", markersize=11, color=METHOD_COLOURS["pca"], markeredgewidth=2,
+              label="best floor")
     axis.grid(**GRID)
 
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
-    """The effect of each setting: a point a pair of trainings, the mean as a bar.
-
-    `changes` has series of `scoreboard.changes`. Names with a colon, `group: setting`, are
-    separated by group.
-    """
+    """The effect of each setting: a point a pair of trainings, the mean as a bar. `changes` are
+    those of `scoreboard.changes`; names with a colon, `group: setting`, are separated by group."""
     names = list(changes)[::-1]
     figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
     marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
@@ -149,11 +166,9 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
 
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the number of anomalies in training; a line a source.
-
-    Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed).
-    Sources whose names begin with `printed` are drawn as marks.
-    """
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source. Each frame has
+    the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed). Sources whose
+    names begin with `printed` are drawn as marks."""
     figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
     for axis, (name, lines) in zip(row, panels.items()):
         for label, frame in lines.items():
@@ -173,11 +188,9 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
 def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
                        rising: Collection[str] = ()) -> Figure:
     """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
-
     Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
     where the quantity improves, which is a rise in the panels listed in `rising` and a fall in the
-    others, and pink elsewhere. Titles count the improvements.
-    """
+    others, and pink elsewhere. Titles count the improvements."""
     classes = list(next(iter(panels.values())).index)[::-1]
     size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
     figure, (row,) = empty_figure(1, len(panels), size, sharey=True)

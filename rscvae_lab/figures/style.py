@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.methods import METHOD_COLOURS
 
 NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR = "#2b6cb0", "#dd6b20", "#a0aec0"
 LABELS = ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR))
 GRID = {"axis": "y", "color": "#e2e8f0", "linewidth": 0.8}
+FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
           "markeredgewidth": 1.8, "clip_on": False}  # a ring around the chosen point
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11,
@@ -52,9 +54,7 @@ class Canvas(Figure):
 
 def canvas(width: float, height: float) -> Canvas:
     """An empty figure, in inches, independent of matplotlib's settings, which threads share.
-
-    Widgets place `axes` on it themselves: computing a layout takes longer than drawing.
-    """
+    Widgets place `axes` on it themselves: computing a layout takes longer than drawing."""
     return Canvas((width, height), dpi=STYLE["figure.dpi"])
 
 

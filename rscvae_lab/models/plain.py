@@ -9,11 +9,9 @@ SLOPE = 0.2  # of LeakyReLU, Sec. 4.1
 
 
 def encoder(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
-    """Four 3x3 convolutions, each with batch normalisation and LeakyReLU(0.2) (Sec. 4.1).
-
-    Our choice where the paper is silent: stride 2 in all four, so that images (B, C, S, S) become
-    features (B, widths[3] (S/16)^2).
-    """
+    """Four 3x3 convolutions, each with batch normalisation and LeakyReLU(0.2) (Sec. 4.1). Our
+    choice where the paper is silent: stride 2 in all four, so that images (B, C, S, S) become
+    features (B, widths[3] (S/16)^2)."""
     blocks: list[nn.Module] = []
     for n_in, n_out in zip((channels, *widths), widths):
         convolution = Conv2d(n_in, n_out, kernel_size=3, stride=2, padding=1, bias=False)
@@ -23,9 +21,7 @@ def encoder(channels: int, widths: tuple[int, ...]) -> nn.Sequential:
 
 def decoder(channels: int, widths: tuple[int, ...], latent: int, image_size: int) -> nn.Sequential:
     """The mirrored decoder, our choice: a linear layer, four 4x4 stride-2 transposed convolutions.
-
-    Codes (B, D) become images (B, C, S, S) in [0, 1].
-    """
+    Codes (B, D) become images (B, C, S, S) in [0, 1]."""
     side, ups = image_size // 16, widths[::-1]
     blocks: list[nn.Module] = [nn.Linear(latent, ups[0] * side * side),
                                nn.Unflatten(1, (ups[0], side, side))]

@@ -57,10 +57,8 @@ class VAE(nn.Module):
         return _initialised(model.to_empty(device="cpu"), config.seed)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z|x) = N(mu, diag exp(log_var)) of images x in [0, 1], (B, C, S, S).
-
-        Returns mu and log_var, each (B, D), in the precision of the weights even under autocast.
-        """
+        """q(z|x) = N(mu, diag exp(log_var)) of images x in [0, 1], (B, C, S, S): mu and log_var,
+        each (B, D), in the precision of the weights even under autocast."""
         features = self.encoder(x)
         with torch.autocast(x.device.type, enabled=False):
             features = features.to(self.to_mu.weight.dtype)

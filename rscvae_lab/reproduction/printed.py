@@ -37,8 +37,7 @@ def printed_average(dataset: str) -> dict[str, float]:
 
 
 def printed_auroc(dataset: str, category: str) -> dict[str, float]:
-    """The printed AUROC of each method of the course for one class; empty where the paper has no
-    table."""
+    """The printed AUROC of each method of the course for one class; empty without a table."""
     dataset = known_dataset(dataset)
     if dataset not in _TABLES:
         return {}

@@ -15,7 +15,7 @@ from rscvae_lab.analysis.surveys import Survey, region_table
 from rscvae_lab.config import IMAGE_FOLDERS, Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.methods import MODES
+from rscvae_lab.methods import FLOORS, MODES
 from rscvae_lab.reproduction.reruns import notebooks_folder, rerun
 from rscvae_lab.runs.run import ROW_NAMES, Run
 from rscvae_lab.storage.files import csv_path, make_folder, runs_root, write_whole
@@ -27,14 +27,9 @@ GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 
 def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path:
-    """Runs the main-line notebooks; leaves them executed, with `results.csv` and `index.html`.
-
-    Returns:
-        The folder, `runs/<dataset>-<category>/`.
-
-    Raises:
-        InputError: unknown data set or category, or the data set is not there.
-    """
+    """Runs the main-line notebooks; leaves them executed, with `results.csv` and `index.html`, in
+    the folder that it returns, `runs/<dataset>-<category>/`. Raises InputError for an unknown data
+    set or category, or where the data set is not there."""
     config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
     if config.dataset in IMAGE_FOLDERS:
         raise InputError(f"expected digits, mnist or fashion_mnist, found {config.dataset}: for "
@@ -56,18 +51,15 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path
 def results(config: Config) -> pd.DataFrame:
     """One row per method, from the runs in the notebooks' store."""
     settings = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "seed")}
-    rows = [row for mode in ("pca", *MODES)
+    rows = [row for mode in (*FLOORS, *MODES)
             for row in trained(Config(mode=mode, **settings)).result_rows()]
-    return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # PCA has none
+    return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # floors have none
 
 
 def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int]) -> pd.DataFrame:
     """`region_table` of modes vae, o, d and e for each seed, with the settings, AUROC and commit
-    of each run; trains what the store lacks.
-
-    Raises:
-        InputError: unknown data set or category, or the data set is not there.
-    """
+    of each run; trains what the store lacks. Raises InputError for an unknown data set or
+    category, or where the data set is not there."""
     settings = {"dataset": dataset, "category": category, "epochs": epochs}
     configs = [[Config(mode=mode, seed=seed, **settings) for mode in MODES] for seed in seeds]
     tables = [_regions_of(list(map(trained, of_seed))) for of_seed in configs]

@@ -31,11 +31,8 @@ def notebooks_folder() -> Path:
 
 
 def copy_notebooks(folder: str | Path) -> list[Path]:
-    """Copies the course, with its solutions and NOTATION.md, into a folder.
-
-    Raises:
-        InputError: a notebook of the same name lies there, or the folder cannot be written to.
-    """
+    """Copies the course, with its solutions and NOTATION.md, into a folder. Raises InputError
+    where a notebook of the same name lies there, or the folder cannot be written to."""
     folder = make_folder(folder)
     places = {notebook: folder / notebook.relative_to(notebooks_folder())
               for notebook in _notebooks()}
@@ -69,12 +66,8 @@ def _find(notebook: str | Path) -> Path:
 
 
 def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters converted to the types that the notebook declares.
-
-    Raises:
-        InputError: the notebook has no such parameter, or a value is not of its type. Papermill
-            itself would warn and run with the default.
-    """
+    """Parameters converted to the types that the notebook declares. Raises InputError for unknown
+    ones and for values of another type: papermill itself would warn and run with the default."""
     import papermill
 
     try:
@@ -100,14 +93,10 @@ def _converted(name: str, value: Any, kind: str) -> Any:
 
 def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
     """Executes a notebook with parameters, on this environment's kernel, and writes the result.
-
-    Args:
-        notebook: a path, or the name of one of the course, such as `07_semantic_deviation`.
-
-    Raises:
-        InputError: no such notebook, a parameter is refused, or a cell raised InputError.
-        NotebookFailed: a cell failed otherwise; `<out>.failed.ipynb` is the notebook up to there.
-    """
+    The notebook is a path, or one of the course by name, such as `07_semantic_deviation`. Raises
+    InputError where there is no such notebook, a parameter is refused, or a cell raised
+    InputError; NotebookFailed where a cell failed otherwise, with the notebook up to there in
+    `<out>.failed.ipynb`."""
     notebook, out = _find(notebook), Path(out).expanduser().resolve()
     if out.suffix != ".ipynb":
         raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
@@ -144,12 +133,9 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
 
 def regenerate() -> list[Path]:
     """Executes every notebook with its defaults, from an empty store, and stores the cleaned
-    outputs in place.
-
-    Raises:
-        InputError: the notebooks belong to an installed package.
-        NotebookFailed: a cell failed; this notebook and the following ones keep their old outputs.
-    """
+    outputs in place. Raises InputError where the notebooks are those of an installed package;
+    NotebookFailed where a cell failed: this notebook and the following ones keep their old
+    outputs."""
     if not is_checkout():
         raise InputError("expected a checkout, whose stored outputs are regenerated, found an "
                          "installed package: --copy DIR copies its notebooks")

@@ -1,35 +1,35 @@
 """The stored results of sweeps beside the paper's printed ones; nothing is trained here."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
-from rscvae_lab.config import CATEGORIES, category_slug
+from rscvae_lab.config import CATEGORIES, Config, category_slug
 from rscvae_lab.errors import InputError
+from rscvae_lab.methods import FLOORS
 from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_average
+from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
 from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
 from rscvae_lab.storage.files import project_root, resource
 
 COMPARED = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
-METHODS = ("pca", "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: see `both_bases`
-SETTINGS = ("scale", "epochs", "learning_rate", "batch_size", "network", "image_size", "widths",
-            "latent", "augment", "js", "lambda_consist", "beta", "p", "anomaly_base",
-            "anomaly_draw", "per_defect", "consist_on_anomaly", "recode_statistics",
-            "recode_gradient", "shifts")
+METHODS = (*FLOORS, "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: see `both_bases`
+# rows of one mean agree in all of these: in every setting but those that make a row another one
+SETTINGS = tuple(each.name for each in fields(Config) if each.name not in
+                 {"dataset", "category", "mode", "seed", "root", "data", "channels", "stack"})
+LITERAL, LESSON = "literal, 50 epochs", "lesson, 10 epochs"
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
 
 def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Where
     the package was installed it is in the working directory, else among the tables shipped.
-
-    Raises:
-        InputError: there is no such table, or it is not one of `rscvae sweep`.
-    """
+    Raises InputError where there is no such table, or it is not one of `rscvae sweep`."""
     table = Path(folder).expanduser() / f"{name}.csv"
     path = project_root() / table
     path = path if path.is_file() else resource(table)
@@ -44,12 +44,42 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
 
 
 def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
-    """A data set's main table, and as method `e_all` the mode e whose 1 % of anomalies is counted
-    of the whole training set and not of the class: the paper leaves this open. Raises InputError
-    as `stored`."""
-    table = stored("anomalies", folder)
-    e_all = table[(table.dataset == dataset) & (table.anomaly_base == "training_set")]
-    return pd.concat([stored(dataset, folder), e_all.assign(method="e_all")], ignore_index=True)
+    """A data set's floors and its trainings of ten epochs (the lesson's schedule), with as method
+    `e_all` the mode e whose 1 % of anomalies is counted of the whole training set and not of the
+    class: the paper leaves this open. Raises InputError as `stored`."""
+    anomalies = stored("anomalies", folder).query("p == 0.01")
+    return _with_floors(dataset, [stored(dataset, folder), anomalies], folder)
+
+
+def literal(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
+    """As `both_bases`, at the paper's own schedule: the seeds whose ten classes are trained.
+    Raises InputError as `stored` and `complete_seeds`."""
+    table = _with_floors(dataset, [stored("literal", folder)], folder)
+    complete_seeds(table[~table.method.isin(FLOORS)])  # of floors alone there is no scoreboard
+    return complete_seeds(table)
+
+
+def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
+    """`literal`, as soon as one seed is complete, and `both_bases`, by the schedule's name."""
+    tables = {LESSON: both_bases(dataset, folder)}
+    with suppress(InputError):
+        tables = {LITERAL: literal(dataset, folder)} | tables
+    return tables
+
+
+def against_floor(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """For one data set the best floor, and for each method the `Estimate` of its difference."""
+    floor = best_floor(table)
+    methods = [name for name in METHODS if name not in FLOORS and name in set(table.method)]
+    rows = [estimate(paired(table, method, floor)) for method in methods]
+    return floor, pd.DataFrame(rows, methods)
+
+
+def _with_floors(dataset: str, tables: list[pd.DataFrame], folder: str | Path) -> pd.DataFrame:
+    table = pd.concat([stored("floors", folder), *tables], ignore_index=True)
+    all_of_it = table.anomaly_base == "training_set"
+    table["method"] = table.method.where(~all_of_it, "e_all")
+    return table[table.dataset == dataset].reset_index(drop=True)
 
 
 def _printed(dataset: str) -> pd.DataFrame:
@@ -69,12 +99,8 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of each (data set, method, seed) that has every class: means over fewer classes
-    cannot be compared.
-
-    Raises:
-        InputError: no seed is complete, or a method was trained with several settings, which no
-            mean should mix.
-    """
+    cannot be compared. Raises InputError where no seed is complete, or where a method was trained
+    with several settings, which no mean should mix."""
     _refuse_mixed(table)
     n_classes = table.groupby(["dataset", "method", "seed"]).category.transform("nunique")
     expected = table.dataset.map({name: len(classes) for name, classes in CATEGORIES.items()})
@@ -103,32 +129,14 @@ def by_class(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     return means.reindex([name for name in order if name in means.index])
 
 
-class Wins(NamedTuple):
-    """A comparison of two methods over classes, with a two-sided sign test."""
-
-    won: int
-    tied: int
-    lost: int
-    mean: float  # of the differences
-    chance: float  # the test's p-value: each class that is not tied is a toss of a fair coin
-
-
-def wins(values: pd.DataFrame, better: str, worse: str) -> Wins:
-    """Counts the classes in which one method beats another; `values` as `by_class`. Differences
-    below 1e-6 are ties."""
-    difference = values[better] - values[worse]
-    won, lost = int((difference > 1e-6).sum()), int((difference < -1e-6).sum())
-    chance = binomtest(won, won + lost).pvalue if won + lost else 1.0
-    return Wins(won, len(difference) - won - lost, lost, float(difference.mean()), float(chance))
-
-
 def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     """For one data set a row per method.
 
     Columns: `printed`, the average as printed; `recomputed`, the mean of the printed rows; `ours`
-    and `spread`, the mean over classes at the last epoch and half its range over seeds; `held-out
-    means`, the same score normalised without the test set; `oracle`, the best evaluated epoch of
-    each class, chosen on the test set as the paper chooses; `ours - recomputed`; `n_seeds`.
+    and `spread`, the mean over classes at the result epoch and half its range over seeds;
+    `held-out means` and `held-out spread`, the same score normalised without the test set;
+    `oracle`, the best evaluated epoch of each class, chosen on the test set as the paper chooses;
+    `ours - recomputed`; `n_seeds`.
     """
     dataset, table = table.dataset.iloc[0], complete_seeds(table)
     means = {name: over_seeds(table, value) for value, name in VALUES.items()}
@@ -139,31 +147,30 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     board = pd.DataFrame({"printed": printed, "recomputed": recomputed}).reindex(ours.index)
     board = board.assign(**{name: frame["mean"] for name, frame in means.items()})
     board.insert(3, "spread", ours.spread)
+    board.insert(5, "held-out spread", means["held-out means"].spread)
     difference = {"ours - recomputed": board.ours - board.recomputed}
     return board.assign(**difference, n_seeds=ours.n_seeds)
 
 
 def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
-    """The compared methods and the floor: a row per method and source, as far as there is one. A
+    """The compared methods and the floors: a row per method and source, as far as there is one. A
     source is the method's `own paper` (by its own protocol), `printed` (Tables 1 and 2) or `ours`.
 
     Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; for ours
     also `spread` (half the range of that mean over seeds), `n_seeds`, and the medians over
-    trainings of `seconds` and `images_per_second`.
-
-    Raises:
-        InputError: as `stored` and `complete_seeds`.
+    trainings of `seconds` and `images_per_second`. Raises InputError as `stored` and
+    `complete_seeds`.
     """
-    trained, floor = stored("rivals", folder), stored(dataset, folder)
-    parts = [floor[floor.method == "pca"], trained[trained.dataset == dataset]]
-    table = complete_seeds(pd.concat(parts, ignore_index=True))
+    trained, floors = stored("rivals", folder), stored("floors", folder)
+    table = pd.concat([floors, trained], ignore_index=True)
+    table = complete_seeds(table[table.dataset == dataset])
     printed, ours, means = printed_aurocs(dataset), by_class(table), over_seeds(table)
     cost = table.groupby("method")[["seconds", "images_per_second"]].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
                "printed": printed.T.assign(mean=printed.mean()),
                "ours": ours.T.join(means).join(cost)}
     board = pd.concat(sources).swaplevel()
-    rows = [(method, source) for method in ("pca", *COMPARED) if method in ours
+    rows = [(method, source) for method in (*FLOORS, *COMPARED) if method in ours
             for source in sources if (method, source) in board.index]
     return board.loc[rows, [*ours.index, *means, *cost]]
 
@@ -179,9 +186,8 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     and `oracle`. Raises InputError where a method was trained with several settings."""
     _refuse_mixed(table)
     groups = table.groupby(["category", "method"], sort=False)
-    ours = groups[value]
-    frame = pd.DataFrame({"ours": ours.mean(), "low": ours.min(), "high": ours.max(),
-                          "oracle": groups.auroc_best.mean()})
+    frame = groups[value].agg(ours="mean", low="min", high="max")
+    frame["oracle"] = groups.auroc_best.mean()
     printed = _printed(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 
@@ -190,11 +196,8 @@ def changes(table: pd.DataFrame, base: Mapping[str, Any], value: str = "auroc_va
             ) -> dict[str, pd.Series]:
     """What a change of settings does to a value, paired by data set, class, method and seed: a
     series of differences for each `method: setting value`. `base` names the columns that count as
-    settings and the values to compare with.
-
-    Raises:
-        InputError: no row has these values, or rows differ in other settings too.
-    """
+    settings and the values to compare with. Raises InputError where no row has these values, or
+    rows differ in other settings too."""
     labels = [", ".join(f"{name} {row[name]}" for name in base if row[name] != base[name])
               for _, row in table.iterrows()]
     keys = ["dataset", "category", "method", "seed"]

@@ -42,27 +42,14 @@ def _chunks(model: VAE, images: Tensor) -> Iterator[tuple[Tensor, Coding]]:
 
 
 def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFrame:
-    """l_recon, l_mut and l_enc1 of each image, with z = mu in both passes.
-
-    Args:
-        images: (N, C, S, S), uint8 or float in [0, 1].
-
-    Returns:
-        N rows with `l_recon` (grey levels summed over pixels), `l_mut` and `l_enc1` (nats).
-
-    Raises:
-        InputError: images of another shape or range, NaN pixels.
-    """
+    """A row for each of the images (N, C, S, S), uint8 or float in [0, 1]: `l_recon` (grey levels
+    summed over pixels), `l_mut` and `l_enc1` (nats), with z = mu in both passes. Raises InputError
+    for images of another shape or range, or with NaN pixels."""
     with _inference(model):
         terms = [losses.terms(x, coding, js) for x, coding in _chunks(model, images)]
     parts = [torch.stack([term.recon, term.mut, term.enc1], dim=1) for term in terms]
     table = torch.cat(parts).double() if parts else torch.empty(0, 3, dtype=torch.float64)
     return pd.DataFrame(table.cpu().numpy(), columns=MEASURES)
-
-
-def aurocs_on_test(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
-    """`aurocs` of a model on its test set."""
-    return aurocs(split.test_labels.numpy(), measure(model, split.test, js))
 
 
 def code(model: VAE, images: Tensor) -> Coding:
@@ -78,10 +65,9 @@ def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
     if len(np.unique(labels)) < 2:
         return dict.fromkeys(("auroc", "auroc_recon", "auroc_mut"))
     means = scoring.Normalisers.over(test.l_recon, test.l_mut)
-    scores = scoring.novelty_score(test.l_recon, test.l_mut, means)
-    return {"auroc": scoring.auroc(labels, scores),
-            "auroc_recon": scoring.auroc(labels, test.l_recon),
-            "auroc_mut": scoring.auroc(labels, test.l_mut)}
+    scores = {"auroc": scoring.novelty_score(test.l_recon, test.l_mut, means),
+              "auroc_recon": test.l_recon, "auroc_mut": test.l_mut}
+    return {name: scoring.auroc(labels, values) for name, values in scores.items()}
 
 
 def score(model: nn.Module, images: Tensor, config: Config, means: scoring.Normalisers | None
@@ -102,7 +88,7 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config
         heldout = measure(model, split.heldout, config.js)
         means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
         test = score(model, split.test, config, means)
-        metrics = score_metrics(labels, test, heldout)
+        metrics = score_metrics(labels, test, heldout, means)
         metrics |= _validation(heldout, measure(model, split.validation, config.js))
     else:
         test, heldout, novel = (score(model, images, config, None)
@@ -124,24 +110,19 @@ def _validation(heldout: pd.DataFrame, novel: pd.DataFrame) -> dict[str, float |
     """The AUROCs that settings may be chosen by: held-out normal against novel *training* images,
     none of them trained on; Eq. 15 with means over these images, and alpha 0."""
     figures = aurocs(_labels(heldout, novel), pd.concat([heldout, novel], ignore_index=True))
-    return {"auroc_validation": figures["auroc"],
-            "auroc_validation_recon": figures["auroc_recon"]}
+    return {"auroc_validation": figures["auroc"], "auroc_validation_recon": figures["auroc_recon"]}
 
 
 def _labels(normal: pd.DataFrame, novel: pd.DataFrame) -> np.ndarray:
     return np.repeat([NORMAL, NOVEL], [len(normal), len(novel)])
 
 
-def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame
-                  ) -> dict[str, float | None]:
-    """The figures that follow from `measure` on test and held-out images; None where undefined.
-
-    `novelty_score` and its threshold are normalised by the held-out means.
-    """
-    means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
-    scores, heldout_scores = (scoring.novelty_score(part.l_recon, part.l_mut, means)
-                              for part in (test, heldout))
-    return (aurocs(labels, test) | {"auroc_heldout_norm": _auroc(labels, scores),
+def score_metrics(labels: np.ndarray, test: pd.DataFrame, heldout: pd.DataFrame,
+                  means: scoring.Normalisers) -> dict[str, float | None]:
+    """The figures that follow from `score` on test and `measure` on held-out images, whose means
+    normalise `novelty_score` and its threshold; None where undefined."""
+    heldout_scores = scoring.novelty_score(heldout.l_recon, heldout.l_mut, means)
+    return (aurocs(labels, test) | {"auroc_heldout_norm": _auroc(labels, test.novelty_score),
                                     "threshold": scoring.threshold(heldout_scores)}
             | _consistency(labels, test)
             | _deviation(labels, test, least_information(heldout.l_enc1))

@@ -17,22 +17,9 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
+from rscvae_lab.runs import run
 from rscvae_lab.runs.evaluation import evaluate
-from rscvae_lab.runs.run import (
-    CONFIG,
-    HISTORY,
-    HISTORY_NAMES,
-    METRIC_NAMES,
-    METRICS,
-    NORMALISER_NAMES,
-    SCORES,
-    WEIGHTS,
-    Run,
-    best,
-    last,
-    new_model,
-    read_config,
-)
+from rscvae_lab.runs.run import CONFIG, METRICS, Run
 from rscvae_lab.storage.files import (
     is_checkout,
     make_folder,
@@ -47,18 +34,16 @@ STATE, LOCK = "state.safetensors", ".lock"
 
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
     """The finished run of this config in a folder, None where work is left; touches nothing.
-
-    Raises:
-        InputError: the folder holds the run of another config, or an unfinished one and `resume`
-            is False.
-    """
+    Raises InputError where the folder holds the run of another config, or an unfinished one and
+    `resume` is False."""
     folder = Path(out).expanduser().resolve()
     if not (folder / CONFIG).is_file():
         return None
-    difference = _difference(read_config(folder), config)
-    if difference:
-        raise InputError(f"{folder} holds the run of another config ({difference}): "
-                         "choose another folder")
+    for name, there in vars(run.read_config(folder)).items():
+        here = getattr(config, name)
+        if there != here:
+            raise InputError(f"{folder} holds the run of another config ({name} is {there!r} "
+                             f"there and {here!r} here): choose another folder")
     if (folder / METRICS).is_file():
         return Run.load(folder)
     if not resume:
@@ -70,11 +55,8 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
 @contextmanager
 def claim(out: str | Path, wait: bool) -> Iterator[None]:
     """Keeps other processes out of a run's folder while it is worked in; a killed one's claim is
-    void.
-
-    Raises:
-        InputError: another process is at work in it and `wait` is False, or it cannot be written.
-    """
+    void. Raises InputError where another process is at work in it and `wait` is False, or where it
+    cannot be written."""
     lock = FileLock(make_folder(out) / LOCK, timeout=-1 if wait else 0)
     try:
         with lock:
@@ -100,33 +82,22 @@ def begin(out: str | Path, config: Config) -> Path:
 def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
            seconds: float | None = None) -> Run:
     """Scores the stored weights and writes the remaining files, `metrics.json` last; a finished
-    run stays as it is.
-
-    `seconds` of training are those of the history where it has any.
-    """
+    run stays as it is. `seconds` of training are those of the history where it has any."""
     if (folder / METRICS).is_file():
         return Run.load(folder)
     seconds = sum(row["seconds"] for row in history) if seconds is None else seconds
-    model = new_model(config)
-    load_weights(folder / WEIGHTS, model)
+    model = run.new_model(config)
+    load_weights(folder / run.WEIGHTS, model)
     scores, figures = evaluate(model.to(config.device), split, config)
-    table = pd.DataFrame(history, columns=HISTORY_NAMES)
-    figures |= {"auroc_best": best(table, "auroc", figures["auroc"]),
-                "auroc_final": last(table, "auroc", figures["auroc"])}
-    metrics = dict.fromkeys((*METRIC_NAMES, *NORMALISER_NAMES))
+    table = pd.DataFrame(history, columns=run.HISTORY_NAMES)
+    figures |= {"auroc_best": run.best(table, "auroc", figures["auroc"]),
+                "auroc_final": run.last(table, "auroc", figures["auroc"])}
+    metrics = dict.fromkeys((*run.METRIC_NAMES, *run.NORMALISER_NAMES))
     metrics |= figures | split.counts | _provenance(config, split, history, seconds)
-    write_whole(folder / HISTORY, table.to_csv(index=False))
-    write_whole(folder / SCORES, scores.to_csv(index=False))
+    write_whole(folder / run.HISTORY, table.to_csv(index=False))
+    write_whole(folder / run.SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return Run.load(folder)
-
-
-def _difference(found: Config, asked: Config) -> str:
-    """The first field in which two configs differ, in words; empty where they agree."""
-    for name, value in vars(found).items():
-        if value != getattr(asked, name):
-            return f"{name} is {value!r} there and {getattr(asked, name)!r} here"
-    return ""
 
 
 def _provenance(config: Config, split: OneClassSplit, history: list[dict[str, Any]],

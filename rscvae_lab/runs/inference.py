@@ -15,15 +15,10 @@ from rscvae_lab.storage.files import make_folder, write_whole
 
 def score_images(run_folder: str | Path, paths: Iterable[str | Path], out: str | Path
                  ) -> tuple[pd.DataFrame, list[str]]:
-    """Scores image files, compares them with the run's threshold, and writes a CSV.
-
-    Returns:
-        The table (`file`, `l_recon`, `l_mut`, `l_enc1`, `novelty_score`, `threshold`, and `novel`:
-        1 above the threshold), and a message for each file that was skipped as unreadable.
-
-    Raises:
-        InputError: no finished run, no readable image, or an output that cannot be written.
-    """
+    """Scores image files, compares them with the run's threshold, and writes a CSV. Returns the
+    table (`file`, `l_recon`, `l_mut`, `l_enc1`, `novelty_score`, `threshold`, and `novel`: 1 above
+    the threshold), and a message for each file that was skipped as unreadable. Raises InputError
+    for no finished run, no readable image, or an output that cannot be written."""
     run, out = Run.load(run_folder), Path(out).expanduser().resolve()
     files = find_images(paths)
     make_folder(out.parent)

@@ -14,7 +14,7 @@ from rscvae_lab.engine.draws import learning_rate
 from rscvae_lab.engine.ensemble import Ensemble
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs.evaluation import aurocs_on_test
+from rscvae_lab.runs.evaluation import aurocs, measure
 from rscvae_lab.runs.folder import STATE
 from rscvae_lab.runs.run import METRICS, WEIGHTS
 from rscvae_lab.storage.tensors import load_tensors, save_tensors, save_weights
@@ -23,12 +23,8 @@ _MODEL, _OPTIMIZER = "model.", "optimizer."
 
 
 class Journal:
-    """The rows of each model's history.csv, and where state and results are written.
-
-    Args:
-        folders: one a model; the state lies in the first.
-        steps: how many each model takes in an epoch.
-    """
+    """The rows of each model's history.csv, and where state and results are written: in `folders`,
+    one a model, the state in the first. `steps` are those each model takes in an epoch."""
 
     def __init__(self, configs: Sequence[Config], folders: Sequence[Path], steps: Sequence[int]):
         self.configs, self.folders, self.steps = configs, folders, steps
@@ -39,16 +35,13 @@ class Journal:
         """How many are done."""
         return len(self.histories[0])
 
-    @property
-    def last_loss(self) -> float:
-        return self.histories[0][-1]["loss"]
-
     def enter(self, i: int, epoch: int, sums: list[list[float]], seconds: float,
               split: OneClassSplit, model: VAE | None) -> None:
         """Adds an epoch of a model to its history; with a model, its AUROCs on the test set."""
         row = self._means(self.configs[i], epoch, sums, self.steps[i]) | {"seconds": seconds}
         if model is not None:
-            row |= aurocs_on_test(model, split, self.configs[i].js)
+            test = measure(model, split.test, self.configs[i].js)
+            row |= aurocs(split.test_labels.numpy(), test)
         self.histories[i].append(row)
 
     def save_result(self, i: int, model: VAE) -> None:
@@ -67,10 +60,7 @@ class Journal:
 
     def restore(self, model: VAE | Ensemble, optimizer: torch.optim.Optimizer) -> None:
         """Puts model, optimizer and histories where `save` left them; without a state, nothing.
-
-        Raises:
-            InputError: the state is another training's.
-        """
+        Raises InputError where the state is another training's."""
         path = self.folders[0] / STATE
         if not path.is_file():
             return
@@ -79,8 +69,8 @@ class Journal:
         if len(hashes) > 1 and note.get("configs") != hashes:
             return  # of an ensemble of another plan that began with the same model
         own = model.state_dict()
-        saved = {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items()
-                 if name.startswith(_MODEL)}
+        saved, memory = ({name.removeprefix(part): tensor for name, tensor in tensors.items()
+                          if name.startswith(part)} for part in (_MODEL, _OPTIMIZER))
         if note.get("configs") != hashes or {name: part.shape for name, part in saved.items()} != {
                 name: part.shape for name, part in own.items()}:
             raise InputError(f"expected the state of run {hashes[0]} in {path}, found another "
@@ -88,9 +78,7 @@ class Journal:
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(saved[name])
-        restore_optimizer(optimizer, {name.removeprefix(_OPTIMIZER): tensor
-                                      for name, tensor in tensors.items()
-                                      if name.startswith(_OPTIMIZER)})
+        restore_optimizer(optimizer, memory)
         self.histories = note["histories"]
 
     def discard(self) -> None:

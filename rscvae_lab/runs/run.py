@@ -26,13 +26,12 @@ SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
                  "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
-METRIC_NAMES = (
-    "auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best", "auroc_final",
-    "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train", "n_heldout",
-    "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs", "seed", "scale", "seconds",
-    "images_per_second", "device", "torch", "commit", "auroc_validation",
-    "auroc_validation_recon", "s_a_relative", "semantic_deviation_rate", "normal_in_unknown",
-)
+METRIC_NAMES = ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best",
+                "auroc_final", "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train",
+                "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs",
+                "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit",
+                "auroc_validation", "auroc_validation_recon", "s_a_relative",
+                "semantic_deviation_rate", "normal_in_unknown")
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them, for novelty_score
 _SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
 _REST = [field.name for field in fields(Config)

@@ -27,11 +27,7 @@ def with_later_settings(table: pd.DataFrame) -> pd.DataFrame:
 
 class Table:
     """A sweep's CSV; `config_hash` with `method` identifies a row. Rows of other sweeps stay, and
-    come first.
-
-    Raises:
-        InputError: the file is no such table.
-    """
+    come first. Raises InputError for a file that is no such table."""
 
     def __init__(self, path: Path, units: Sequence[Unit]):
         self.path, self.units = path, units

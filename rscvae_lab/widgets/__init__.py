@@ -9,7 +9,3 @@ from rscvae_lab.widgets.rotation import Turning, rotation_explorer
 from rscvae_lab.widgets.scores import Mixtures, alpha_explorer
 from rscvae_lab.widgets.shifting import Referee, shift_playground, shifted
 from rscvae_lab.widgets.training import LiveTraining
-
-__all__ = ["DeviationExplorer", "LiveTraining", "Mixtures", "Panel", "PartInspector", "Referee",
-           "Turning", "alpha_explorer", "dropdown", "gaussian_explorer", "rotation_explorer",
-           "run_chooser", "shift_playground", "shifted", "slider", "two_gaussians"]

@@ -1,7 +1,6 @@
 """What all widgets share: controls, and an image that a pure function redraws at every change.
 
-The image is an `ipywidgets.Image`, which notebook runners and browsers can check, unlike captured
-output.
+The image is an `ipywidgets.Image`, which nbval and browsers can check, unlike captured output.
 """
 
 import html
@@ -47,12 +46,9 @@ def errors_shown_in(place: ipywidgets.HTML) -> Iterator[None]:
 
 class Panel(ipywidgets.VBox):
     """Controls, and the image and the text that `draw(**values) -> (figure, text)` makes of their
-    values; where it fails, the error is shown and the last image stays.
-
-    Attributes:
-        controls: by name; setting a `value` in Python redraws, as in the browser.
-        image, text, error: widgets that hold the PNG, HTML, and the error (empty: none).
-    """
+    values; where it fails, the error is shown and the last image stays. `controls` are by name;
+    setting a `value` in Python redraws, as in the browser. `image`, `text` and `error` are widgets
+    that hold the PNG, HTML, and the error (empty: none)."""
 
     def __init__(self, draw: Draw, controls: Mapping[str, ipywidgets.ValueWidget],
                  image: ipywidgets.DOMWidget | None = None):

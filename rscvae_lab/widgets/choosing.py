@@ -1,12 +1,12 @@
 """The run chooser: finished runs by data set, category, mode, epochs and seed."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from matplotlib.figure import Figure
 
 from rscvae_lab import figures
 from rscvae_lab.datasets import load_split
-from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
@@ -19,21 +19,14 @@ FIELDS = ("dataset", "category", "mode", "epochs", "seed",
 
 class RunChooser(Panel):
     """Dropdowns that list finished runs, each restricted by those before it, and a slider that
-    shows the training up to an epoch.
-
-    Args:
-        runs: with a history; the first is selected first.
-
-    Attributes:
-        run: the chosen run.
-    """
+    shows the training up to an epoch. `runs` have a history, and the first is selected first;
+    `run` is the chosen one."""
 
     def __init__(self, runs: Sequence[Run]):
         if not runs:
             raise InputError("expected finished runs to choose from, found none: train some first")
         self.runs, self.run = list(runs), runs[0]
-        self._splits: dict[str, OneClassSplit] = {}
-        self._narrowing = False
+        self._split, self._narrowing = cache(load_split), False
         fields = {name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
                   for name in FIELDS}
         super().__init__(self.show, fields | {"epoch": slider("look back at epoch", 1, 1, 1, 1)})
@@ -65,9 +58,7 @@ class RunChooser(Panel):
     def show(self, epoch: int, **choices: str | int) -> tuple[Figure, str]:
         """The chosen run's curves up to an epoch, and its final reconstructions of test images."""
         run, config, history = self.run, self.run.config, self.run.history
-        if config.config_hash not in self._splits:
-            self._splits[config.config_hash] = load_split(config)
-        test, history = self._splits[config.config_hash].test, history[history.epoch <= epoch]
+        test, history = self._split(config).test, history[history.epoch <= epoch]
         images = test[:: max(1, len(test) // N_IMAGES)][:N_IMAGES]
         rows = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
         metrics = {name: run.metrics[name]

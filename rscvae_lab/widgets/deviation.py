@@ -21,23 +21,16 @@ NEAR = 0.3  # inches from a click to the nearest point; farther clicks choose no
 
 class DeviationExplorer(Panel):
     """Maps of the same images by each method; a click on a point, or the slider, chooses an image.
-
-    Args:
-        atlases: method -> its map, all of the same split and sample.
-
-    Attributes:
-        places: of the images in the figure, as fractions of its width and height from the lower
-            left corner, (maps, N, 2).
-
-    Raises:
-        InputError: the atlases have different images.
-    """
+    `atlases` maps methods to their maps, all of the same split and sample. `places`, (maps, N, 2),
+    are those of the images in the figure, as fractions of its width and height from the lower left
+    corner. Raises InputError where the atlases have different images."""
 
     def __init__(self, atlases: Mapping[str, Atlas]):
         self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
         if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
             raise InputError("expected maps of the same images, found others: make all from one "
                              "split, size and seed")
+        self._class_names = CATEGORIES[self.first.survey.run.config.dataset]
         image = ClickableImage()
         image.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.frame.group == "novel"))
@@ -58,10 +51,6 @@ class DeviationExplorer(Panel):
                                                 self._class_names)
         self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
-
-    @property
-    def _class_names(self) -> tuple[str, ...]:
-        return CATEGORIES[self.first.survey.run.config.dataset]
 
     def _numbers(self, chosen: int) -> str:
         row = self.first.frame.iloc[chosen]

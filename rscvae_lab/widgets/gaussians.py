@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from rscvae_lab import figures
 from rscvae_lab.divergences import DIVERGENCES, monte_carlo
@@ -19,8 +20,7 @@ NAMES = {"monte_carlo": "Monte Carlo estimate", "quadrature": "quadrature",
 def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
     """Each reading of D_JS between N(0, I) and N(mean, sigma^2 I), in nats, by `NAMES`."""
     p = torch.zeros(2, 1, dimensions, dtype=torch.float64)
-    q = torch.stack([torch.full((1, dimensions), mean),
-                     torch.full((1, dimensions), 2 * math.log(sigma))]).double()
+    q = torch.tensor([mean, 2 * math.log(sigma)]).double()[:, None, None].expand_as(p)
     values = {NAMES[name]: DIVERGENCES[name](*p, *q) for name in NAMES}
     values[NAMES["monte_carlo"]] = monte_carlo(*p, *q, samples=SAMPLES)
     return {name: value.item() for name, value in values.items()}
@@ -29,8 +29,7 @@ def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
 def two_gaussians(mean: float, sigma: float, dimensions: int) -> tuple[Figure, str]:
     """The figure of q(z|x) = N(0, I) and a recoding N(mean, sigma^2 I), and its main numbers."""
     x = np.linspace(-5, 5 + max(mean, 0), 400)
-    p, q = (np.exp(-0.5 * ((x - m) / s) ** 2) / (s * math.sqrt(2 * math.pi))
-            for m, s in ((0, 1), (mean, sigma)))
+    p, q = norm.pdf(x), norm.pdf(x, mean, sigma)
     densities = {"first code: N(0, 1)": p, f"second code: N({mean:.1f}, {sigma:.2f}²)": q,
                  "their mixture": (p + q) / 2}
     values = divergences(mean, sigma, dimensions)

@@ -1,9 +1,9 @@
 """The rotation explorer: what turning an image does to its code."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -19,8 +19,7 @@ STEP = 5  # degrees
 
 @dataclass(frozen=True)
 class Turning:
-    """An image turned by a full circle, measured once every `STEP` degrees, so that redrawing is
-    fast."""
+    """An image turned by a full circle, measured once every `STEP` degrees to redraw fast."""
 
     survey: Survey
     images: Tensor  # uint8 (T, C, S, S)
@@ -39,9 +38,9 @@ class Turning:
         """The figure at the nearest measured angle, and its numbers as text."""
         i, regions = round(angle / STEP), self.survey.regions
         frame, coding, x_re = self.examined
-        images = {"input": self.images[i], "reconstruction $\\hat{x}$": coding.x_hat[i],
-                  "from the second code": x_re[i]}
-        images = {name: np.asarray(image) for name, image in images.items()}
+        images = {"input": self.images, "reconstruction $\\hat{x}$": coding.x_hat,
+                  "from the second code": x_re}
+        images = {name: of_all_angles[i].numpy() for name, of_all_angles in images.items()}
         borders = regions.least_information, regions.farthest
         figure = figures.rotation(frame, i, images, self.survey.test.frame, borders,
                                   self.survey.run.metrics["threshold"])
@@ -52,8 +51,7 @@ class Turning:
 
 
 def starts(survey: Survey) -> list[int]:
-    """Indices of the normal test images in the normal region, or of all normal ones if there are
-    none."""
+    """Indices of the normal test images in the normal region; without any, of all normal ones."""
     frame = survey.test.frame
     normal = frame[frame.label == NORMAL]
     return list(normal.index[normal.region == NORMAL_REGION]) or list(normal.index)
@@ -62,13 +60,8 @@ def starts(survey: Survey) -> list[int]:
 def rotation_explorer(survey: Survey, n_images: int = 6) -> Panel:
     """Chooses a normal test image from the normal region, turns it, and shows its point move."""
     images = survey.split.test[starts(survey)[:n_images]]
-    turnings: dict[int, Turning] = {}
-
-    def draw(image: int, angle: int) -> tuple[Figure, str]:
-        if image not in turnings:
-            turnings[image] = Turning.of(survey, images[image])
-        return turnings[image].at(angle)
-
+    turning = cache(lambda image: Turning.of(survey, images[image]))
     choices = [(f"test image {i + 1}", i) for i in range(len(images))]
-    return Panel(draw, {"image": dropdown("image", choices),
-                        "angle": slider("angle (degrees)", 0, 0, 360, STEP)})
+    return Panel(lambda image, angle: turning(image).at(angle),
+                 {"image": dropdown("image", choices),
+                  "angle": slider("angle (degrees)", 0, 0, 360, STEP)})

@@ -2,6 +2,7 @@
 leave them looking normal."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import ipywidgets
@@ -52,20 +53,14 @@ def shifted(images: Tensor, h_flip: bool, v_flip: bool, rotate: bool, cutout: in
 
 
 def shift_playground(classes: dict[str, tuple[Tensor, Tensor]]) -> Panel:
-    """A class and the distortions of its images to choose from.
-
-    Args:
-        classes: name -> training images of the class, for the referee, and test images to distort;
-            uint8 (N, C, S, S).
-    """
-    referees: dict[str, Referee] = {}
+    """A class and the distortions of its images to choose from. `classes` maps names to training
+    images, for the referee, and test images to distort, both uint8 (N, C, S, S)."""
+    referee = cache(lambda name: Referee.of(classes[name][0]))
 
     def draw(name: str, **operations: bool | int) -> tuple[Figure, str]:
-        known, images = classes[name]
-        if name not in referees:
-            referees[name] = Referee.of(known)
+        images = classes[name][1]
         distorted = shifted(images, **operations)
-        before, after = (referees[name].looks_normal(group) for group in (images, distorted))
+        before, after = (referee(name).looks_normal(group) for group in (images, distorted))
         verdicts = ["normal" if normal else "anomaly" for normal in after[:N_IMAGES]]
         rows = {"test image": images[:N_IMAGES].numpy(), "distorted": distorted[:N_IMAGES].numpy()}
         return figures.image_table(rows, verdicts), (

@@ -33,14 +33,9 @@ class LiveTraining(ipywidgets.VBox):
 
     Training runs in its own thread, so that the buttons stay responsive. After a stop, *train*
     resumes it, as `rscvae train --resume` on the same folder would; the result is the same to the
-    byte. Running the cell again makes a new widget, which takes the training over.
-
-    Attributes:
-        folder: of the run.
-        run: the finished run, or None.
-
-    Raises:
-        InputError: the config is of a baseline, or the folder holds the run of another config.
+    byte. Running the cell again makes a new widget, which takes the training over. `folder` is the
+    run's, `run` the finished run or None. Raises InputError where the config is of a baseline, or
+    the folder holds the run of another config.
     """
 
     def __init__(self, config: Config, folder: str | Path | None = None):

@@ -9,8 +9,9 @@ from torch import nn
 
 from rscvae_lab.baselines import ganomaly
 from rscvae_lab.baselines.fitting import seeded
-from rscvae_lab.baselines.ganomaly import GANomaly
+from rscvae_lab.baselines.ganomaly import AsPublished, GANomaly
 from rscvae_lab.config import Config
+from rscvae_lab.errors import InputError
 from rscvae_lab.trainers import train
 
 pytestmark = pytest.mark.slow
@@ -138,3 +139,32 @@ def test_colour_pictures_and_the_large_network(generator):
 def test_digit_8(tmp_path):
     config = Config(dataset="mnist", mode="ganomaly", epochs=3, threads=1)
     assert train(config, tmp_path, progress=False).metrics["auroc"] > 0.86
+
+
+def test_as_published_has_its_authors_layers_and_initial_weights():
+    """On 32 x 32 pixels: 64, 128 and 256 channels, then one convolution of 4 x 4."""
+    method = AsPublished(Config(mode="ganomaly_dcgan"))
+    shapes = [tuple(part.weight.shape) for part in method.encoder if isinstance(part, nn.Conv2d)]
+    assert shapes == [(64, 1, 4, 4), (128, 64, 4, 4), (256, 128, 4, 4), (100, 256, 4, 4)]
+    weights = torch.cat([part.weight.flatten() for part in method.modules()
+                         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)])
+    assert weights.std().item() == pytest.approx(0.02, rel=0.01)
+    x = method.scaled(torch.rand(2, 1, 32, 32))
+    z, x_hat, z_re = method(x)
+    assert z.shape == z_re.shape == (2, 100) and x_hat.shape == x.shape
+    assert x.min() < 0 and method.discriminator[0](x).shape == (2, 256, 4, 4)
+    assert method.discriminator(x).numel() == 2
+
+
+def test_as_published_learns_and_starts_again_from_its_own_weights(images):
+    method = AsPublished(Config(mode="ganomaly_dcgan", epochs=30, batch_size=8)).fit(images)
+    assert method.losses[-1] < 0.7 * method.losses[0]
+    method.restart_discriminator()
+    convolutions = [part for part in method.discriminator.modules() if isinstance(part, nn.Conv2d)]
+    assert all(part.weight.std().item() == pytest.approx(0.02, rel=0.1) for part in convolutions)
+
+
+def test_as_published_takes_sides_that_are_powers_of_two():
+    assert AsPublished(Config(mode="ganomaly_dcgan", image_size=64)).encoder is not None
+    with pytest.raises(InputError, match="a power of 2, found 48"):
+        AsPublished(Config(mode="ganomaly_dcgan", image_size=48))

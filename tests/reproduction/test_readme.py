@@ -19,6 +19,6 @@ def test_compared_methods_by_source(own, lines):
     board = pd.DataFrame(rows, index=["mean", "spread", "n_seeds", "seconds"]).T
     found = readme.compared_rows("MNIST", board)
     assert len(found) == lines
-    assert found[0] == "| MNIST: paper, mean of its rows | – | – | – | 0.975 | – | – | – |"
-    assert found[-2] == "| ours, 2 seeds | 0.959 | – | – | 0.962 ± 0.002 | – | – | – |"
-    assert found[-1].endswith("| 0.7 | – | – | 107 | – | – | – |")
+    assert found[0] == "| MNIST: paper, mean of its rows | – | – | – | – | – | 0.975 | – | – | – |"
+    assert found[-2] == "| ours, 2 seeds | 0.959 | – | – | – | – | 0.962 ± 0.002 | – | – | – |"
+    assert found[-1].endswith("| 0.7 | – | – | – | – | 107 | – | – | – |")

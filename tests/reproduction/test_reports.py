@@ -17,10 +17,10 @@ from rscvae_lab.runs import ROW_NAMES
 def test_results_have_one_row_a_method_and_share_the_store(tmp_path, monkeypatch):
     monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
     table = reports.results(Config(epochs=1))
-    assert list(table.method) == ["pca", "vae", "recode_vae", "o", "d", "e"]
+    assert list(table.method) == ["pca", "knn1", "knn5", "vae", "recode_vae", "o", "d", "e"]
     assert list(table) == list(ROW_NAMES)
     assert table.auroc.between(0, 1).all()
-    assert len(list((tmp_path / "store").iterdir())) == 5
+    assert len(list((tmp_path / "store").iterdir())) == 7
 
 
 def test_a_mistake_leaves_the_last_page_alone(tmp_path, monkeypatch):

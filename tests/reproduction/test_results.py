@@ -9,8 +9,8 @@ import pytest
 from rscvae_lab.cli import main
 from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.datasets import load_split
-from rscvae_lab.methods import MODES
-from rscvae_lab.reproduction import readme, scoreboard
+from rscvae_lab.methods import FLOORS, MODES
+from rscvae_lab.reproduction import claims, readme, scoreboard
 from rscvae_lab.reproduction.printed import printed_aurocs
 from rscvae_lab.runs import METRIC_NAMES, Run
 from rscvae_lab.runs.evaluation import evaluate
@@ -19,6 +19,7 @@ from rscvae_lab.storage.files import project_root
 pytestmark = pytest.mark.slow
 
 TABLES = (
+    "floors",
     "literal",
     "mnist",
     "fashion_mnist",
@@ -86,15 +87,22 @@ def test_the_scoreboards_know_every_class_and_method():
 def test_each_column_that_the_paper_prints_has_one_of_ours_beside_it(dataset):
     board = scoreboard.compared(dataset)
     printed = set(printed_aurocs(dataset)) - set(scoreboard.METHODS)
-    assert {method for method, source in board.index if source == "ours"} == printed | {"pca"}
+    assert {method for method, source in board.index if source == "ours"} == printed | set(FLOORS)
     assert board.xs("ours", level=1).notna().drop(columns="spread").all(axis=None)
 
 
 def test_the_readme_says_what_the_tables_say():
     """`make notebooks` writes it there."""
-    page = (project_root() / "README.md").read_text("utf-8")
-    between = re.search("{}\n(.*)\n{}".format(*readme.MARKS), page, re.DOTALL)
-    assert between[1] == readme.tables()
+    text = (project_root() / "README.md").read_text("utf-8")
+    expected = {"claims": readme.headlines(claims.stored_claims()), "scoreboard": readme.tables()}
+    for name, content in expected.items():
+        first, last = (mark.format(name) for mark in readme.MARKS)
+        assert re.search(f"{first}\n(.*)\n{last}", text, re.DOTALL)[1] == content
+
+
+def test_the_report_says_what_the_claims_say():
+    written = (project_root() / "results" / "REPORT.md").read_text("utf-8")
+    assert written == readme.report(claims.stored_claims())
 
 
 def test_shipped_weights_are_small_and_complete():

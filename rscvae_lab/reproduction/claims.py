@@ -1,0 +1,221 @@
+"""Every checkable claim of the paper: what it prints, what its own tables give, what ours give.
+
+`data/paper/claims.csv` has the claims in our words; everything else is computed here, from the
+printed tables and from `results/`. Verdicts follow from rules:
+
+- a mean AUROC is *reproduced* within .01 of the mean of the printed rows, *partly* within .02;
+- a gain is *reproduced* where its interval lies above 0 and ours is at least half of what the
+  tables give, *partly* where it is less, *not reproduced* where the interval lies below 0, and
+  else *undecided*. Of a single seed, whose interval knows nothing of other seeds, gains below
+  one point are undecided;
+- a text that its own tables refute *contradicts itself*, whatever ours say;
+- what needs data that are not here *cannot be tested here*.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from rscvae_lab.errors import InputError
+from rscvae_lab.reproduction import scoreboard
+from rscvae_lab.reproduction.printed import printed_aurocs, printed_losses, printed_table
+from rscvae_lab.reproduction.statistics import Estimate, estimate, paired, units
+from rscvae_lab.storage.files import project_root, resource, write_whole
+
+STORED = Path("results") / "claims.csv"
+DATASETS = ("mnist", "fashion_mnist")
+SAME, CLOSE = 0.01, 0.02  # of mean AUROCs
+NOISE = 0.01  # what a single seed may be off by: twice the widest range over seeds in results/
+STABLE = 0.001  # a gain of the tables that is none
+_ROUNDING = 0.0011  # within which a printed figure may differ from what its rows give
+COLUMNS = ("claim", "place", "unit", "printed", "recomputed", "ours", "low", "high", "seeds",
+           "schedule", "verdict", "shown")
+_PAIRS = {  # kinds of claims about the anomalies' loss and number: our rows, without and with
+    "loss, l_enc1": ("e_half_enc1", "o"), "loss, l_consist": ("e_half", "e_half_enc1"),
+    "amount": ("e", "e_fifth"),
+}
+_VALUES = {"deviation": "semantic_deviation_rate", "s_a": "s_a", "s_a classes": "s_a"}
+
+
+def claims(folder: str | Path = "results") -> pd.DataFrame:
+    """One row a claim, with `COLUMNS`: AUROCs, gains in points (hundredths), counts of classes.
+
+    `seeds` and `schedule` are those of our rows. Raises InputError where a table is missing.
+    """
+    tables = {dataset: _tables(dataset, folder) for dataset in DATASETS}
+    rows = [_row(claim, tables.get(claim.dataset, {})) for claim in read_claims().itertuples()]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_claims() -> pd.DataFrame:
+    """The claims in our words, with place and printed figure, and how they are checked."""
+    table = pd.read_csv(resource("data/paper/claims.csv"), dtype=str).fillna("")
+    return table.assign(printed=pd.to_numeric(table.printed))
+
+
+def write() -> pd.DataFrame:
+    """Computes the claims and stores them as `results/claims.csv`."""
+    table = claims()
+    write_whole(project_root() / STORED, table.to_csv(index=False))
+    return table
+
+
+def stored_claims() -> pd.DataFrame:
+    """The claims as `results/claims.csv` has them. Raises InputError where it is not there."""
+    path = resource(STORED)
+    if not path.is_file():
+        raise InputError(f"expected {path}, found no such file: `rscvae claims --write` makes it")
+    return pd.read_csv(path, dtype={"shown": str})
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The claims for a terminal: verdict, figures, claim."""
+    lines = [f"{'verdict':38} {'printed':>8} {'tables':>8} {'ours':>8}  {'95 % interval':18}  "
+             "seeds  claim (place)"]
+    for row in table.itertuples():
+        printed, recomputed, ours = (f"{value:8g}" if value == value else f"{'–':>8}" for value in
+                                     (row.printed, row.recomputed, row.ours))
+        interval = f"{row.low:g} to {row.high:g}" if row.low == row.low else ""
+        lines.append(f"{row.verdict:38} {printed} {recomputed} {ours}  {interval:18}  "
+                     f"{row.seeds:5}  {row.claim} ({row.place}; {row.unit})")
+    return "\n".join(lines)
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The claims as a table of Markdown."""
+    lines = ["| claim | place | printed | tables | ours (95 % interval) | seeds | schedule | "
+             "verdict |", "|---" * 8 + "|"]
+    for row in table.itertuples():
+        printed, recomputed, ours, low, high = (
+            f"{value:.4g}" if value == value else "–"
+            for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
+        ours = f"{ours} ({low} to {high})" if row.seeds else "–"
+        lines.append(f"| {row.claim} | {row.place} | {printed} | {recomputed} | {ours} | "
+                     f"{row.seeds or '–'} | {row.schedule} | {row.verdict} |")
+    return "\n".join(lines)
+
+
+def differences(found: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e-4) -> list[str]:
+    """What of the stored claims no longer follows from the results, one line each."""
+    lines = []
+    if list(found.claim) != list(stored.claim):
+        return [f"expected the {len(found)} claims of data/paper/claims.csv, found {len(stored)} "
+                "others"]
+    for new, old in zip(found.to_dict("records"), stored.to_dict("records")):
+        for name in COLUMNS:
+            a, b = new[name], old[name]
+            both_missing = a != a and b != b
+            if isinstance(a, float) and isinstance(b, float) and abs(a - b) <= tolerance:
+                continue
+            if not both_missing and a != b:
+                lines.append(f"{new['claim']}: {name} is {b} there and {a} by the results")
+    return lines
+
+
+def _tables(dataset: str, folder: str | Path) -> Mapping[str, pd.DataFrame]:
+    """Our rows by schedule, the paper's own first, where ten classes of a seed are trained."""
+    anomalies = scoreboard.stored("anomalies", folder).query("anomaly_base == 'class'")
+    names = {(0.002, True): "e_fifth", (0.005, True): "e_half", (0.005, False): "e_half_enc1"}
+    methods = [names[key] for key in zip(anomalies.p, anomalies.consist_on_anomaly)]
+    tables = scoreboard.schedules(dataset, folder)
+    parts = [tables[scoreboard.LESSON], anomalies.assign(method=methods),
+             scoreboard.stored("rivals", folder)]
+    lesson = pd.concat(parts, ignore_index=True)
+    return tables | {scoreboard.LESSON: lesson[lesson.dataset == dataset]}
+
+
+def _row(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
+    scale, unit = (1, "AUROC") if claim.kind == "mean" else (100, "points")
+    if claim.kind in ("s_a", "count", "classes", "s_a classes"):
+        scale, unit = 1, {"s_a": "S_a", "count": "categories"}.get(claim.kind, "classes")
+    expected, text = _recomputed(claim), claim.printed / scale
+    ours, schedule = _ours(claim, tables)
+    if claim.kind in ("classes", "s_a classes"):
+        verdict = _verdict_on_counts(ours)
+    elif claim.kind == "mean":
+        verdict = _verdict_on_mean(ours, expected)
+    else:
+        sign = -1 if claim.kind == "s_a" else 1
+        is_stable = text != text and abs(expected) <= STABLE  # no gain is claimed
+        verdict = _verdict_on_gain(ours, 0.0 if is_stable else sign * expected, sign)
+    if abs(text - expected) > _ROUNDING:
+        verdict = "contradicts itself" + (f"; {verdict}" if ours else "")
+    figures = dict(zip(("ours", "low", "high"), ours[:3] if ours else [float("nan")] * 3))
+    numbers = {"recomputed": expected} | figures
+    return {"claim": claim.claim, "place": claim.place, "unit": unit, "printed": claim.printed,
+            **{name: round(scale * value, 4) for name, value in numbers.items()},
+            "seeds": ours.n_seeds if ours else 0, "schedule": schedule, "verdict": verdict,
+            "shown": claim.shown}
+
+
+def _recomputed(claim: pd.Series) -> float:
+    """What the paper's own tables give; NaN where they have no such row."""
+    if claim.kind == "count":
+        return float(sum(len(printed_aurocs(name)) for name in (*DATASETS, "mvtec_ad")))
+    if claim.kind.startswith("s_a"):
+        table = printed_table("table4_sa").drop(index="average")
+        change = table["RSC-VAE_o"] - table["VAE"]
+        return float((change < 0).sum() if claim.kind == "s_a classes" else change.mean())
+    if claim.kind.startswith("loss"):
+        losses = printed_losses(claim.dataset)
+        before, after = ("o", "e, l_enc1") if "enc1" in claim.kind else ("e, l_enc1", "e")
+        return losses[after] - losses[before]
+    table = printed_aurocs(claim.dataset)
+    table = table.assign(e_all=table.e)
+    if claim.kind in ("amount", "deviation") or not {claim.method, claim.other} <= {"", *table}:
+        return float("nan")
+    if claim.kind == "mean":
+        return float(table[claim.method].mean())
+    change = table[claim.method] - table[claim.other]
+    return float((change > 0).sum() if claim.kind == "classes" else change.mean())
+
+
+def _ours(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate | None, str]:
+    """Our figure from the first schedule that has the rows it needs, and that schedule."""
+    method, other = _PAIRS.get(claim.kind, (claim.method, claim.other))
+    value = _VALUES.get(claim.kind, "auroc")
+    for schedule, table in tables.items():
+        if not {method, other} <= {"", *table.method}:
+            continue
+        if claim.kind == "mean":
+            return estimate(units(table, method, value)), schedule
+        change = paired(table, method, other, value)
+        if "classes" in claim.kind:
+            better = change < 0 if value == "s_a" else change > 0
+            counts = better.sum()
+            return Estimate(float(counts.mean()), float(counts.min()), float(counts.max()),
+                            *change.shape), schedule
+        return estimate(change), schedule
+    return None, "none"
+
+
+def _verdict_on_mean(ours: Estimate | None, expected: float) -> str:
+    if ours is None:
+        return "cannot be tested here"
+    gap = abs(ours.mean - expected)
+    return "reproduced" if gap <= SAME else "partly" if gap <= CLOSE else "not reproduced"
+
+
+def _verdict_on_gain(ours: Estimate | None, expected: float, sign: int) -> str:
+    """Of ours times `sign`; `expected` is what the tables give, 0 where they claim no change."""
+    if ours is None:
+        return "cannot be tested here"
+    low, mean, high = sorted((sign * ours.low, sign * ours.mean, sign * ours.high))
+    if expected == 0:
+        return "reproduced" if max(-low, high) <= NOISE else "undecided"
+    if low <= 0 <= high or (ours.n_seeds == 1 and abs(mean) < NOISE):
+        return "undecided"
+    if mean < 0:
+        return "not reproduced"
+    return "partly" if mean < expected / 2 else "reproduced"
+
+
+def _verdict_on_counts(ours: Estimate | None) -> str:
+    """Most classes in every seed, in none, or in some."""
+    if ours is None:
+        return "cannot be tested here"
+    half = ours.n_classes / 2
+    if ours.n_seeds == 1 or ours.low <= half < ours.high:
+        return "undecided"
+    return "reproduced" if ours.low > half else "not reproduced"

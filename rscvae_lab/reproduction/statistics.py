@@ -1,0 +1,82 @@
+"""What tables of results allow one to say: means, paired differences, and their intervals.
+
+The unit is a class in a seed. Classes differ far more than seeds, so methods are compared within
+a class and a seed, and an interval resamples classes, then the seeds of each (a hierarchical
+bootstrap; Davison and Hinkley 1997, Sec. 3.8). One seed gives an interval over classes alone, and
+says so by `n_seeds`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rscvae_lab.errors import InputError
+from rscvae_lab.methods import FLOORS
+
+RESAMPLES, LEVEL = 10_000, 95.0  # per cent
+
+
+class Estimate(NamedTuple):
+    """A mean over classes and seeds with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    n_classes: int
+    n_seeds: int
+
+
+def units(table: pd.DataFrame, method: str, value: str = "auroc") -> pd.DataFrame:
+    """A method's values in one data set: a row a class, a column a seed.
+
+    Raises InputError where the method is not there, or a seed lacks a class.
+    """
+    rows = table[table.method == method]
+    if rows.empty:
+        raise InputError(f"expected rows of method {method}, found none")
+    if rows.duplicated(["category", "seed"]).any():
+        raise InputError(f"expected one row of {method} for each class and seed, found several")
+    wide = rows.pivot(index="category", columns="seed", values=value)
+    if wide.isna().any(axis=None):
+        missing = wide.columns[wide.isna().any()][0]
+        raise InputError(f"expected {value} of {method} for every class in seed {missing}, "
+                         "found some missing")
+    return wide
+
+
+def paired(table: pd.DataFrame, method: str, other: str, value: str = "auroc") -> pd.DataFrame:
+    """`method` minus `other` as `units`, over the seeds that both have; a floor, which has no
+    chance in it, is subtracted in every seed. Raises InputError as `units`."""
+    ours, theirs = units(table, method, value), units(table, other, value)
+    theirs = theirs.reindex(ours.index)
+    if other in FLOORS:
+        return ours.sub(theirs.iloc[:, 0], axis=0)
+    seeds = ours.columns.intersection(theirs.columns)
+    return ours[seeds] - theirs[seeds]
+
+
+def estimate(values: pd.DataFrame) -> Estimate:
+    """The mean of `units` or `paired` with its interval, by 10,000 resamples from a fixed seed."""
+    array, generator = values.to_numpy(dtype=float), np.random.default_rng(0)
+    n_classes, n_seeds = array.shape
+    classes = generator.integers(n_classes, size=(RESAMPLES, n_classes, 1))
+    seeds = generator.integers(n_seeds, size=(RESAMPLES, n_classes, n_seeds))
+    means = array[classes, seeds].mean((1, 2))
+    low, high = np.percentile(means, [50 - LEVEL / 2, 50 + LEVEL / 2])
+    return Estimate(float(array.mean()), float(low), float(high), n_classes, n_seeds)
+
+
+def best_floor(table: pd.DataFrame, value: str = "auroc") -> str:
+    """The floor with the best mean over classes. Raises InputError where there is none."""
+    means = table[table.method.isin(FLOORS)].groupby("method")[value].mean()
+    if means.empty:
+        raise InputError(f"expected rows of a floor ({', '.join(FLOORS)}), found none")
+    return str(means.idxmax())
+
+
+def without_each_class(values: pd.DataFrame) -> pd.Series:
+    """The mean of `paired` differences without each class in turn: whether one class carries it
+    all."""
+    by_class = values.mean(axis=1)
+    return (by_class.sum() - by_class) / (len(by_class) - 1)
