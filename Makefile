@@ -13,7 +13,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run setup test test-fast lab notebooks results data bench clean
+.PHONY: help run setup test test-fast lab notebooks results data docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,8 +48,13 @@ results: $(V)/.ready  ## repeat every stored training: many hours, safe to stop 
 data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 	$(BIN)/rscvae data fetch "$(DATASET)"
 
+docs: $(V)/.ready  ## the documentation as a site, .docs/html/index.html: offline, links checked
+	$(BIN)/pip install --quiet --requirement docs/requirements.lock $(PIP_ARGS)
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d .docs/cache . .docs/html
+	$(BIN)/python docs/check.py .docs/html
+
 bench: $(V)/.ready  ## the benchmark table, side by side in one run
 	$(BIN)/rscvae bench
 
-clean:  ## remove .venv and all runs
-	rm -rf $(V) runs
+clean:  ## remove .venv, what was built, and all runs
+	rm -rf $(V) .build .docs runs

@@ -4,9 +4,11 @@ Imports stand inside the commands, so that `rscvae --help` need not load torch.
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,7 +18,7 @@ from rscvae_lab.errors import InputError, NotebookFailed
 _EPOCHS = ("default: digits 60, MNIST and Fashion-MNIST 10, industrial images 30; at paper scale "
            "500, industrial images 200")
 _DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or folder"
-_DEVICES = "auto, cpu or cuda"
+_DEVICES = "auto, cpu or cuda; RSCVAE_DEVICE is the default"
 _SEEDS = "for example 0,1,2"
 _CSV = "the CSV to write"
 
@@ -80,18 +82,21 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     score = add("score", _score, "score your own images with a trained run")
-    score.add_argument("--run", required=True, help="a finished run's folder")
+    score.add_argument("--run", required=True, help="a finished run's folder, or one that comes "
+                       "with the package: pretrained/mnist-5/e")
     score.add_argument("--images", required=True, nargs="+", help="folders or image files")
     score.add_argument("--out", required=True, help=_CSV)
     score.add_argument("--pictures", metavar="DIR", help="a folder for a PNG of each image, with "
                        "its reconstruction, error map, score and decision")
     rerun = add("rerun", _rerun, "execute a notebook with other parameters (papermill)")
-    rerun.add_argument("notebook")
+    rerun.add_argument("notebook", help="a file, or one of the course: 07_semantic_deviation")
     rerun.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     rerun.add_argument("--out", required=True, help="the executed notebook to write")
     run = add("run", _run, "the main job: the main-line notebooks for one category")
     _add_class_options(run)
     run.add_argument("--seed", type=int, default=0)
+    for parser in (rerun, run):
+        parser.add_argument("--device", help=_DEVICES)
     regions = add("regions", _regions, "the latent regions that images fall into, by mode")
     _add_class_options(regions)
     regions.add_argument("--seeds", default="0", help=_SEEDS)
@@ -99,7 +104,10 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     claims = add("claims", _claims, "each claim of the paper: printed, recomputed, ours, verdict")
     claims.add_argument("--write", action="store_true",
                         help="store them in results/claims.csv; else compare with it")
-    add("notebooks", _notebooks, "regenerate every notebook's stored outputs from one clean run")
+    notebooks = add("notebooks", _notebooks, "regenerate every notebook's stored outputs, or copy "
+                    "the course out of an installed package")
+    notebooks.add_argument("--copy", metavar="DIR", help="the folder to copy the notebooks into")
+    add("doctor", _doctor, "what works here, what does not, and what to do")
     data = add("data", _data, "fetch, verify or list data sets")
     data.add_argument("action", choices=("fetch", "verify", "list"))
     data.add_argument("dataset", nargs="?")
@@ -174,8 +182,11 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _score(args: argparse.Namespace) -> int:
     from rscvae_lab.runs.inference import score_images
+    from rscvae_lab.storage.files import resource
 
-    table, unreadable = score_images(args.run, args.images, args.out)
+    shipped = resource(args.run)
+    run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
+    table, unreadable = score_images(run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
     if args.pictures:
         from rscvae_lab.figures.scored import write_scored
@@ -189,12 +200,20 @@ def _score(args: argparse.Namespace) -> int:
 def _rerun(args: argparse.Namespace) -> None:
     from rscvae_lab.reproduction.reruns import rerun
 
+    _use_device(args.device)
     print(f"finished: {rerun(args.notebook, dict(args.p), args.out)}")
+
+
+def _use_device(device: str | None) -> None:
+    """For notebooks, whose kernels inherit the environment."""
+    if device:
+        os.environ["RSCVAE_DEVICE"] = device
 
 
 def _run(args: argparse.Namespace) -> None:
     from rscvae_lab.reproduction.reports import main_job
 
+    _use_device(args.device)
     folder = main_job(args.dataset, args.category, args.epochs, args.seed)
     print(f"finished: look at {folder / 'index.html'}")
 
@@ -218,10 +237,25 @@ def _claims(args: argparse.Namespace) -> int:
     return 1 if changed else 0
 
 
-def _notebooks(_: argparse.Namespace) -> None:
+def _notebooks(args: argparse.Namespace) -> None:
     from rscvae_lab.reproduction.readme import rebuild
+    from rscvae_lab.reproduction.reruns import copy_notebooks
 
+    if args.copy:
+        copies = copy_notebooks(args.copy)
+        print(f"copied {len(copies)} notebooks; open the first: jupyter lab {copies[0]}")
+        return
     print("regenerated: " + ", ".join(path.name for path in rebuild()))
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from rscvae_lab.bench.doctor import examine, works
+
+    findings = examine()
+    print(*findings, sep="\n")
+    print("\nThe course works here." if works(findings) else
+          "\nThe course does not work here: see BROKEN above.")
+    return 0 if works(findings) else 1
 
 
 def _data(args: argparse.Namespace) -> None:
@@ -247,6 +281,8 @@ def _bench(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(AttributeError):  # of a stdout that is no console
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever it cannot show: paths, say
     args = argparse.Namespace(command=None)
     try:
         args = command_line().parse_args(arguments)

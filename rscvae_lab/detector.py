@@ -29,9 +29,14 @@ _GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encod
 class Detector(OutlierMixin, BaseEstimator):
     """Learns what normal images look like, and scores how novel others are.
 
-        detector = Detector(mode="o", epochs=20).fit(images)
-        detector.novelty_score(new)  # higher = more novel
-        detector.is_novel(new)       # above the 95th percentile of held-out normal images
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> eights = digits.images[digits.target == 8] / 16
+    >>> detector = Detector(mode="o", epochs=1, resize=32).fit(eights[:100])
+    >>> detector.novelty_score(eights[100:103]).shape  # higher = more novel
+    (3,)
+    >>> detector.is_novel(eights[100:103]).dtype  # above 95 % of held-out normal images
+    dtype('bool')
 
     Images are (N, S, S), (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, uint8 or float in
     [0, 1], numpy or torch; S is a multiple of 16, or `resize` makes it one. A tenth of them is

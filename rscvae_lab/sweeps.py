@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
+import psutil
 import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
@@ -171,7 +172,7 @@ def train_in_worker(unit: Unit, runs: Path, parent: int) -> Outcome:
 def _end_with(parent: int) -> None:
     """Ends this worker process when the sweep is killed; loky alone would let it train on."""
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and psutil.pid_exists(parent):  # Windows has the latter only
             time.sleep(0.5)
         os._exit(1)  # safe: files appear whole or not at all
 
@@ -204,8 +205,8 @@ def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
     try:
         from distributed import Client, as_completed
     except ImportError:
-        raise InputError("backend dask needs the package distributed: "
-                         "pip install 'rscvae_lab[dask]'") from None
+        raise InputError("backend dask needs the package distributed: pip install distributed"
+                         ) from None
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
@@ -226,7 +227,7 @@ def train_remotely(unit: Unit) -> Outcome:
     """Trains a unit in a temporary folder; its runs come back as the outcome's `files`."""
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
         outcome = _train_unit(unit, Path(scratch))
-        files = {folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
+        files = {folder.name: {file.name: file.read_bytes() for file in folder.glob("[!.]*")}
                  for folder in Path(scratch).iterdir() if (folder / METRICS).is_file()}
     return outcome._replace(files=files)
 

@@ -38,7 +38,7 @@ def pictures(tmp_path_factory):
             picture = Image.fromarray(image).resize((28 + 10 * i, 40), Image.Resampling.BILINEAR)
             picture.convert(("L", "RGB", "P")[i % 3]).save(folder / f"{name}-{i}.png")
     Image.fromarray(eights[0]).save(folder / "photo.jpg", quality=95)
-    (folder / "notes.txt").write_text("not a picture, and not looked at")
+    (folder / "notes.txt").write_text("not a picture, and not looked at", "utf-8")
     return folder
 
 
@@ -49,9 +49,38 @@ def test_help_lists_the_commands(how):
         if how == "module"
         else [Path(sys.executable).with_name("rscvae")]
     )
-    printed = subprocess.run([*start, "--help"], check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        [*start, "--help"], check=True, capture_output=True, encoding="utf-8"
+    ).stdout
     for command in ("train", "score", "rerun", "run", "data"):
         assert command in printed
+
+
+@pytest.mark.slow
+def test_a_console_that_lacks_a_letter_shows_its_number(tmp_path):
+    missing = tmp_path / "données-数据"
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "RSCVAE_DATA": str(missing)}
+    listed = subprocess.run(
+        [sys.executable, "-m", "rscvae_lab", "data", "list"], check=True, capture_output=True,
+        encoding="cp1252", env=environment,
+    ).stdout
+    assert "donn\xe9es-\\u6570\\u636e" in listed
+
+
+def test_shipped_weights_score_from_any_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--run", "pretrained/mnist-5/o", "--images", str(pictures)]
+    assert main(["score", *arguments, "--out", "scores.csv"]) == 0
+    assert len(pd.read_csv("scores.csv")) > 0
+
+
+def test_the_device_of_all_commands_can_be_named_once(monkeypatch, refusal, tmp_path):
+    monkeypatch.setenv("RSCVAE_DEVICE", "cpu")
+    assert Config().device == "cpu"
+    monkeypatch.setenv("RSCVAE_DEVICE", "tpu")
+    assert Config(device="cpu").device == "cpu"
+    assert "'tpu': expected auto, cpu or cuda" in refusal("train", "--out", tmp_path / "run")
+    assert "'abacus'" in refusal("run", "--device", "abacus")
 
 
 def test_the_version_is_the_packages(capsys):
@@ -160,7 +189,7 @@ def test_unreadable_pictures_are_listed_and_skipped(short_run, pictures, tmp_pat
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     whole = (folder / "photo.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no picture", "utf-8")
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(folder / "nan.tiff")
     Image.new("RGBA", (8, 8)).save(folder / "see-through.png")
     out = tmp_path / "scores.csv"
@@ -207,9 +236,10 @@ def test_missing_data_is_refused_with_the_way_out(tmp_path, refusal, monkeypatch
 
 
 def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp_path, refusal):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", "utf-8")
     assert "can be written to" in refusal("train", "--out", tmp_path / "file" / "run")
-    assert "can be written to" in refusal("train", "--out", "/proc/nowhere")
+    if Path("/proc").is_dir():
+        assert "can be written to" in refusal("train", "--out", "/proc/nowhere")
     assert "can be written to" in refusal(
         "score",
         "--run",
@@ -283,7 +313,7 @@ def test_other_scoring_mistakes_are_refused(short_run, copied_run, pictures, tmp
 
 def test_a_damaged_state_is_refused(tmp_path, refusal):
     config = Config(epochs=3)
-    (tmp_path / "config.json").write_text(config.to_json())
+    (tmp_path / "config.json").write_text(config.to_json(), "utf-8")
     (tmp_path / "state.safetensors").write_bytes(b"half a file")
     assert "damaged file" in refusal("train", "--epochs", "3", "--out", tmp_path, "--resume")
     save_file({"other": torch.zeros(1)}, tmp_path / "state.safetensors")
@@ -322,7 +352,7 @@ def test_real_data_end_to_end(dataset, category, tmp_path, capsys):
         )
         == 0
     )
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
     assert metrics["auroc_recon"] > 0.6
     assert metrics["n_anomalous_train"] == 54
 

@@ -15,14 +15,15 @@ pytestmark = pytest.mark.slow
 
 
 def code(document: str, containing: str) -> str:
-    blocks = re.findall(r"```python\n(.*?)```", (project_root() / document).read_text(), re.S)
+    text = (project_root() / document).read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     (block,) = (block for block in blocks if containing in block)
     return block
 
 
 def execute(block: str, folder) -> list[str]:
     """What a block prints, run as a script in an empty folder."""
-    (folder / "script.py").write_text(block)
+    (folder / "script.py").write_text(block, "utf-8")
     done = subprocess.run([sys.executable, "-W", "error::UserWarning", "script.py"], cwd=folder,
                           capture_output=True, text=True, timeout=600)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -44,7 +45,7 @@ def test_a_loss_is_added_as_contributing_says(tmp_path):
     block = code("CONTRIBUTING.md", "METHODS[")
     (first,) = execute(block, tmp_path)
     run = tmp_path / "runs" / "squared"
-    objective = json.loads((run / "config.json").read_text())["objective"]
+    objective = json.loads((run / "config.json").read_text("utf-8"))["objective"]
     assert objective == first.split()[0] and len(objective) == 12
     history = pd.read_csv(run / "history.csv")
     assert (history.loss < history.recon).all(), "squares of grey levels are below their sizes"

@@ -6,6 +6,7 @@ import tomllib
 from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 def imported(path: Path) -> set[str]:
     """The package's own modules that a file imports, anywhere in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rscvae_lab":
             base = node.module.removeprefix("rscvae_lab").lstrip(".")
             for alias in node.names:
@@ -106,25 +107,42 @@ def test_few_modules_lie_flat_and_few_rooms_are_to_be_known():
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_files_and_lines_stay_short(path):
-    lines = path.read_text().splitlines()
+    lines = path.read_text("utf-8").splitlines()
     assert len(lines) < 400
     assert max(map(len, lines), default=0) < 100
 
 
 def test_nothing_unpickles():
     for path in PACKAGE.rglob("*.py"):
-        assert not re.search(r"torch\.load|pickle|joblib\.load", path.read_text()), path
+        assert not re.search(r"torch\.load|pickle|joblib\.load", path.read_text("utf-8")), path
+
+
+def test_text_is_utf_8_on_every_platform():
+    """Where no encoding is named the locale decides, and on Windows that is another one."""
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), ROOT / "conftest.py"]:
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            call = ast.get_source_segment(text, node) if name else ""
+            if re.search(r"read_text$|write_text$|\bopen$", name) and name != "Image.open":
+                assert "utf-8" in call or "b\"" in call, f"{path}: {call}"
+            keywords = [ast.unparse(word) for word in getattr(node, "keywords", ())]
+            assert "text=True" not in keywords, f"{path}: {call}"
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def pins() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    lines = [line for name in ("requirements.lock", "docs/requirements.lock")
+             for line in (ROOT / name).read_text("utf-8").splitlines()]
     return dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
 
 
 def test_the_lock_pins_every_dependency_within_its_range():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
-    for requirement in [*project["dependencies"], *(name for extra in extras for name in extra)]:
+    extras = project()["optional-dependencies"].values()
+    for requirement in [*project()["dependencies"], *(name for extra in extras for name in extra)]:
         name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement).groups()
         pinned = pins()[name.lower()]
         assert [int(part) for part in pinned.split(".")[:2]] >= [
@@ -138,12 +156,20 @@ def test_what_is_installed_is_what_is_locked():
 
 
 def test_conda_and_binder_install_the_same():
-    text = (ROOT / "environment.yml").read_text()
+    text = (ROOT / "environment.yml").read_text("utf-8")
     assert "-r requirements.lock" in text
     assert "-e ." in text
     python = re.search(r"python=([\d.]+)", text)[1]
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    assert wanted == f">={python}"
+    assert project()["requires-python"] == f">={python}"
+
+
+def test_the_public_address_is_the_same_everywhere():
+    owner = project()["urls"]["Repository"].removeprefix("https://github.com/")
+    texts = [ROOT / "README.md", *(ROOT / "notebooks").rglob("*.ipynb")]
+    for path in texts:
+        owners = re.findall(r"(?:github\.com/|/github/|/gh/)([\w-]+/rscvae_lab)",
+                            path.read_text("utf-8"))
+        assert set(owners) <= {owner}, path
 
 
 def test_the_version_is_written_once():

@@ -21,7 +21,7 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 @pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 def test_stored_notebooks_are_clean(path):
-    notebook, text = read(path), path.read_text()
+    notebook, text = read(path), path.read_text("utf-8")
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert path.stat().st_size < 1_000_000
     assert notebook.metadata.kernelspec.name == "python3"
@@ -51,7 +51,7 @@ def test_notebooks_keep_the_contract(path):
         len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code"
     )
     assert longest <= 15
-    for link in re.findall(r"\]\(([\w./]+\.(?:ipynb|md))\)", path.read_text()):
+    for link in re.findall(r"\]\(([\w./]+\.(?:ipynb|md))\)", path.read_text("utf-8")):
         assert (path.parent / link).is_file(), f"dead link to {link}"
 
 
@@ -163,7 +163,7 @@ def test_impossible_reruns_are_refused(notebook, out, message, small_notebook):
     "content", ["", "{}", "[1]", "no JSON", '{"cells": [], "metadata": {}, "nbformat": 4}']
 )
 def test_files_that_are_no_notebooks_are_refused(content, tmp_path, capsys):
-    (tmp_path / "x.ipynb").write_text(content)
+    (tmp_path / "x.ipynb").write_text(content, "utf-8")
     assert main(["rerun", str(tmp_path / "x.ipynb"), "--out", str(tmp_path / "out.ipynb")]) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
@@ -182,7 +182,7 @@ def test_cleaning_drops_what_needs_a_kernel_and_keeps_the_rest(small_notebook):
     notebook.metadata.papermill = {"duration": 3}
     nbformat.write(notebook, small_notebook)
     clean(small_notebook)
-    content = json.loads(small_notebook.read_text())
+    content = json.loads(small_notebook.read_text("utf-8"))
     assert [output["data"] for output in content["cells"][1]["outputs"]] == [
         {"text/plain": ["<Figure>"]}
     ]

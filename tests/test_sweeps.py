@@ -72,10 +72,10 @@ def test_what_a_sweep_varies_is_no_setting():
 def test_half_a_result_is_none(tmp_path):
     units = plan("digits", "8", "vae", "0", SHORT)
     sweep(units, tmp_path / "x.csv", jobs=1)
-    whole = (tmp_path / "x.csv").read_text()
-    (tmp_path / "x.csv").write_text("".join(whole.splitlines(keepends=True)[:2]))
+    whole = (tmp_path / "x.csv").read_text("utf-8")
+    (tmp_path / "x.csv").write_text("".join(whole.splitlines(keepends=True)[:2]), "utf-8")
     sweep(units, tmp_path / "x.csv", jobs=1)
-    assert (tmp_path / "x.csv").read_text() == whole
+    assert (tmp_path / "x.csv").read_text("utf-8") == whole
 
 
 def test_a_sweep_leaves_rows_and_runs(tmp_path, capsys):
@@ -108,9 +108,9 @@ def test_a_sweep_leaves_rows_and_runs(tmp_path, capsys):
 def test_rows_of_another_sweep_are_kept_as_they_are(tmp_path):
     out = tmp_path / "x.csv"
     sweep(plan("digits", "8", "pca", "0", {}), out)
-    first = out.read_text()
+    first = out.read_text("utf-8")
     sweep(plan("digits", "3", "pca", "0", {}), out)
-    assert out.read_text().startswith(first)
+    assert out.read_text("utf-8").startswith(first)
     assert len(pd.read_csv(out)) == 2
 
 
@@ -137,10 +137,10 @@ def _die(*_):
 
 
 def test_what_is_no_table_of_ours_is_refused(tmp_path):
-    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n", "utf-8")
     with pytest.raises(InputError, match="found other columns"):
         sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv")
-    assert (tmp_path / "x.csv").read_text() == "a,b\n1,2\n"
+    assert (tmp_path / "x.csv").read_text("utf-8") == "a,b\n1,2\n"
     (tmp_path / "z.csv").write_bytes(b"")
     with pytest.raises(InputError, match="found something else"):
         sweep([], tmp_path / "z.csv")

@@ -43,7 +43,7 @@ def weights(folder) -> bytes:
 def test_a_run_leaves_its_files_and_every_metric(mode, tmp_path):
     run = train(Config(mode=mode, epochs=2), tmp_path, progress=False)
     assert {file.name for file in tmp_path.iterdir()} == RUN_FILES
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
     assert list(metrics)[:23] == METRICS
     is_vae = mode != "pca"
     missing = {name for name in METRICS if metrics[name] is None}
@@ -139,25 +139,26 @@ def undisturbed(tmp_path_factory):
     return weights(folder)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "SIGINT"])
 def test_a_stopped_run_resumes_to_the_same_bytes(how, undisturbed, tmp_path):
     # a job in the background ignores them
     heed_interrupts = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     process = subprocess.Popen(
-        command(tmp_path), stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        command(tmp_path), stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=heed_interrupts
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "state.safetensors").exists():
         assert process.poll() is None, "the run ended before its state was ever saved"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(how)
+    process.send_signal(getattr(signal, how))
     _, message = process.communicate()
     assert not (tmp_path / "metrics.json").exists(), "the run was stopped too late for this test"
-    if how != signal.SIGKILL:
+    if how != "SIGKILL":
         assert process.returncode == 130
         assert "--resume" in message.strip().splitlines()[-1]
-    refused = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    refused = subprocess.run(command(tmp_path), capture_output=True, encoding="utf-8")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "add --resume" in refused.stderr
     subprocess.run(command(tmp_path, "--resume"), check=True, capture_output=True)
@@ -179,7 +180,7 @@ def test_what_lies_in_a_folder_without_a_config_is_not_taken_over(tmp_path):
         train(Config(epochs=1, seed=seed), tmp_path / str(seed), progress=False) for seed in (1, 2)
     )
     (stale.folder / "config.json").unlink()
-    (stale.folder / "state.safetensors").write_text("another training's")
+    (stale.folder / "state.safetensors").write_text("another training's", "utf-8")
     assert (
         train(Config(epochs=1, seed=1), stale.folder, progress=False).metrics["auroc"]
         == fresh.metrics["auroc"]
@@ -219,7 +220,7 @@ def test_divergence_is_said_in_words_and_leaves_no_result(tmp_path, monkeypatch)
     with pytest.raises(InputError, match=message):
         train(Config(mode="not_a_number", epochs=2), tmp_path, progress=False)
     assert not (tmp_path / "metrics.json").exists()
-    assert "training diverged in epoch 1" in (tmp_path / "log.txt").read_text()
+    assert "training diverged in epoch 1" in (tmp_path / "log.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -300,6 +301,6 @@ for _ in range(4):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     fetched = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert int(fetched) < 1000

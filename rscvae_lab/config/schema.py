@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -56,7 +57,15 @@ def _within(low: float, high: float, default: float | None = None) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """All settings of one training. None and `auto` are resolved on construction. Raises
-    InputError for a value that is unknown or out of range."""
+    InputError for a value that is unknown or out of range.
+
+    >>> config = Config(dataset="fashion_mnist", category="T-shirt/top", mode="e")
+    >>> config.category, config.epochs, config.p
+    ('t-shirt-top', 10, 0.01)
+    >>> Config(beta=-1)
+    Traceback (most recent call last):
+    rscvae_lab.errors.InputError: beta must lie between 0 and 1e+06, found -1.0
+    """
 
     dataset: str = "digits"
     category: str = "8"  # number, name or slug of the normal class; stored as slug
@@ -271,7 +280,10 @@ def _canonical(name: str, value: Any, kind: Any) -> Any:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is the GPU where there is one. Raises InputError for an unknown device."""
+    """`auto` is what RSCVAE_DEVICE says, else the GPU where there is one. Raises InputError for an
+    unknown device."""
+    if device == "auto":
+        device = os.environ.get("RSCVAE_DEVICE") or "auto"
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda"):

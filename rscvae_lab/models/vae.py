@@ -34,6 +34,11 @@ class VAE(nn.Module):
         encoder: images (B, C, S, S) to features (B, features); a module or a function.
         decoder: codes (B, latent) to images (B, C, S, S) in [0, 1]; a module or a function.
         recode_gradient: `fixed_image` keeps the recoding's gradient out of the decoder.
+
+    >>> model = VAE.from_config(Config(image_size=64, latent=16))
+    >>> coding = model(torch.rand(5, 1, 64, 64))
+    >>> tuple(coding.mu_re.shape), tuple(coding.x_hat.shape)
+    ((5, 16), (5, 1, 64, 64))
     """
 
     def __init__(self, encoder: Network, decoder: Network, features: int, latent: int,

@@ -21,7 +21,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.reproduction import scoreboard
 from rscvae_lab.reproduction.printed import printed_aurocs, printed_losses, printed_table
 from rscvae_lab.reproduction.statistics import Estimate, estimate, paired, units
-from rscvae_lab.storage.files import project_root, write_whole
+from rscvae_lab.storage.files import project_root, resource, write_whole
 
 STORED = Path("results") / "claims.csv"
 DATASETS = ("mnist", "fashion_mnist")
@@ -50,7 +50,7 @@ def claims(folder: str | Path = "results") -> pd.DataFrame:
 
 def read_claims() -> pd.DataFrame:
     """The claims in our words, with place and printed figure, and how they are checked."""
-    table = pd.read_csv(project_root() / "data" / "paper" / "claims.csv", dtype=str).fillna("")
+    table = pd.read_csv(resource("data/paper/claims.csv"), dtype=str).fillna("")
     return table.assign(printed=pd.to_numeric(table.printed))
 
 
@@ -63,7 +63,7 @@ def write() -> pd.DataFrame:
 
 def stored_claims() -> pd.DataFrame:
     """The claims as `results/claims.csv` has them. Raises InputError where it is not there."""
-    path = project_root() / STORED
+    path = resource(STORED)
     if not path.is_file():
         raise InputError(f"expected {path}, found no such file: `rscvae claims --write` makes it")
     return pd.read_csv(path, dtype={"shown": str})

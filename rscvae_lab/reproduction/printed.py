@@ -5,7 +5,7 @@ import pandas as pd
 from rscvae_lab.config import category_slug, known_dataset
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import PRINTED_NAMES
-from rscvae_lab.storage.files import project_root
+from rscvae_lab.storage.files import resource
 
 _TABLES = {"mnist": "table1_mnist", "fashion_mnist": "table2_fmnist", "mvtec_ad": "table3_mvtec"}
 _ABBREVIATIONS = {"T-shirt": "T-shirt/top", "T-shirt/tp": "T-shirt/top", "Ankle": "Ankle boot",
@@ -15,10 +15,9 @@ _TABLE5 = {"mnist": "MNIST", "fashion_mnist": "fMNIST"}
 
 def printed_table(name: str) -> pd.DataFrame:
     """A printed table, `table1_mnist` to `table5_ablation`. Raises InputError without its file."""
-    path = project_root() / "data" / "paper" / f"{name}.csv"
+    path = resource(f"data/paper/{name}.csv")
     if not path.is_file():
-        raise InputError(f"expected the paper's table in {path}, found no such file: run from a "
-                         "checkout")
+        raise InputError(f"expected the paper's table in {path}, found no such file")
     return pd.read_csv(path, dtype={"category": str}, index_col=0)
 
 

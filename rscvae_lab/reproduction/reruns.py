@@ -13,14 +13,56 @@ from typing import Any
 from PIL import Image
 
 from rscvae_lab.errors import InputError, NotebookFailed
-from rscvae_lab.storage.files import make_folder, project_root, runs_root, write_whole
+from rscvae_lab.storage.files import (
+    is_checkout,
+    make_folder,
+    project_root,
+    resource,
+    runs_root,
+    write_whole,
+)
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
 _PARSERS = {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
 
 
 def notebooks_folder() -> Path:
-    return project_root() / "notebooks"
+    return resource("notebooks")
+
+
+def copy_notebooks(folder: str | Path) -> list[Path]:
+    """Copies the course, with its solutions and NOTATION.md, into a folder. Raises InputError
+    where a notebook of the same name lies there, or the folder cannot be written to."""
+    folder = make_folder(folder)
+    places = {notebook: folder / notebook.relative_to(notebooks_folder())
+              for notebook in _notebooks()}
+    for place in places.values():
+        if place.exists():
+            raise InputError(f"expected a folder without notebooks of the course, found {place}")
+    make_folder(folder / "solutions")
+    for notebook, place in places.items():
+        text = notebook.read_text("utf-8")
+        write_whole(place, text.replace("](../NOTATION.md)", "](NOTATION.md)"))
+    write_whole(folder / "NOTATION.md", resource("NOTATION.md").read_bytes())
+    return list(places.values())
+
+
+def _notebooks() -> list[Path]:
+    """The course in its order, then the solutions."""
+    return [notebook for pattern in ("*.ipynb", "solutions/*.ipynb")
+            for notebook in sorted(notebooks_folder().glob(pattern))]
+
+
+def _find(notebook: str | Path) -> Path:
+    """A notebook by its path, or one of the course by its name or its path in a checkout. Raises
+    InputError where there is none."""
+    path, folder = Path(notebook).expanduser().resolve(), notebooks_folder()
+    name = f"{str(notebook).removesuffix('.ipynb')}.ipynb"
+    for place in (path, resource(name), folder / name, folder / "solutions" / name):
+        if place.suffix == ".ipynb" and place.is_file():
+            return place
+    raise InputError("expected a notebook (.ipynb), or the name of one of the course such as "
+                     f"{_notebooks()[0].stem}, found none at {path}")
 
 
 def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,13 +92,12 @@ def _converted(name: str, value: Any, kind: str) -> Any:
 
 
 def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
-    """Executes a notebook with parameters, in the notebooks' folder and on this environment's
-    kernel, and writes the result. Raises InputError where there is no such notebook, a parameter
-    is refused, or a cell raised InputError; NotebookFailed where a cell failed otherwise, with the
-    notebook up to there in `<out>.failed.ipynb`."""
-    notebook, out = Path(notebook).resolve(), Path(out).expanduser().resolve()
-    if notebook.suffix != ".ipynb" or not notebook.is_file():
-        raise InputError(f"expected a notebook (.ipynb), found none at {notebook}")
+    """Executes a notebook with parameters, on this environment's kernel, and writes the result.
+    The notebook is a path, or one of the course by name, such as `07_semantic_deviation`. Raises
+    InputError where there is no such notebook, a parameter is refused, or a cell raised
+    InputError; NotebookFailed where a cell failed otherwise, with the notebook up to there in
+    `<out>.failed.ipynb`."""
+    notebook, out = _find(notebook), Path(out).expanduser().resolve()
     if out.suffix != ".ipynb":
         raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
     if out == notebook:
@@ -77,7 +118,7 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
-                                   cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
+                                   cwd=str(project_root()), execution_timeout=_CELL_SECONDS,
                                    progress_bar={"desc": notebook.stem, "disable": None},
                                    extra_arguments=["--log-level=CRITICAL"])
     except papermill.PapermillExecutionError as error:
@@ -92,10 +133,13 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
 
 def regenerate() -> list[Path]:
     """Executes every notebook with its defaults, from an empty store, and stores the cleaned
-    outputs in place. Raises NotebookFailed where a cell failed; this notebook and the following
-    ones keep their old outputs."""
-    notebooks = [notebook for pattern in ("*.ipynb", "solutions/*.ipynb")
-                 for notebook in sorted(notebooks_folder().glob(pattern))]
+    outputs in place. Raises InputError where the notebooks are those of an installed package;
+    NotebookFailed where a cell failed: this notebook and the following ones keep their old
+    outputs."""
+    if not is_checkout():
+        raise InputError("expected a checkout, whose stored outputs are regenerated, found an "
+                         "installed package: --copy DIR copies its notebooks")
+    notebooks = _notebooks()
     with tempfile.TemporaryDirectory() as scratch:
         failures = make_folder(runs_root())
         os.environ["RSCVAE_RUNS"] = scratch  # inherited by the kernels

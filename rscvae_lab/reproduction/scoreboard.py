@@ -15,7 +15,7 @@ from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_
 from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
 from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
-from rscvae_lab.storage.files import project_root
+from rscvae_lab.storage.files import project_root, resource
 
 COMPARED = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
 METHODS = (*FLOORS, "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: see `both_bases`
@@ -27,9 +27,12 @@ VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best":
 
 
 def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
-    """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Raises
-    InputError where there is no such table, or it is not one of `rscvae sweep`."""
-    path = project_root() / Path(folder).expanduser() / f"{name}.csv"
+    """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Where
+    the package was installed it is in the working directory, else among the tables shipped.
+    Raises InputError where there is no such table, or it is not one of `rscvae sweep`."""
+    table = Path(folder).expanduser() / f"{name}.csv"
+    path = project_root() / table
+    path = path if path.is_file() else resource(table)
     expected = f"expected a table of rscvae sweep in {path}"
     if not path.is_file():
         raise InputError(f"{expected}, found no such file")

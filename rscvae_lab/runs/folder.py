@@ -1,6 +1,7 @@
 """Writing a run's folder: found or claimed, begun, and finished with `metrics.json` last."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,13 @@ from rscvae_lab.runs import run
 from rscvae_lab.runs.callbacks import LOG, log
 from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.runs.run import CONFIG, METRICS, Run
-from rscvae_lab.storage.files import make_folder, project_root, remove_stale_parts, write_whole
+from rscvae_lab.storage.files import (
+    is_checkout,
+    make_folder,
+    project_root,
+    remove_stale_parts,
+    write_whole,
+)
 from rscvae_lab.storage.tensors import load_weights
 
 STATE, LOCK = "state.safetensors", ".lock"
@@ -62,7 +69,8 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
                 if (Path(out) / CONFIG).is_file():
                     log(out, f"ended by {type(error).__name__}: {error}")
                 raise
-            Path(lock.lock_file).unlink(missing_ok=True)
+            if os.name == "posix":  # who waits for it notices; on Windows filelock removes it
+                Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise InputError(f"another training is at work in {out}: expected to be the only one"
                          ) from None
@@ -120,9 +128,11 @@ def commit() -> str | None:
     """The checkout's commit, marked `-dirty` where the code that trains differs from it; None
     outside a checkout."""
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True,
-                              check=True, timeout=10).stdout.strip()
+        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True,
+                              encoding="utf-8", check=True, timeout=10).stdout.strip()
 
+    if not is_checkout():
+        return None  # the working directory may lie in a repository of the user's
     try:
         trains = ("rscvae_lab", "pyproject.toml", "requirements.lock")
         changed = git("status", "--porcelain", "--", *trains)

@@ -49,7 +49,15 @@ def new_model(config: Config, networks: Networks = (None, None)) -> nn.Module:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read from its folder."""
+    """A finished run, read from its folder.
+
+    >>> import torch
+    >>> from rscvae_lab.storage.files import resource
+    >>> run = Run.load(resource("pretrained/mnist-5/o"))  # comes with the package
+    >>> noise = torch.randint(256, (3, 1, 32, 32), dtype=torch.uint8)
+    >>> (run.score(noise).novelty_score > run.metrics["threshold"]).tolist()
+    [True, True, True]
+    """
 
     folder: Path
     config: Config

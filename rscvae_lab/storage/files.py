@@ -8,21 +8,35 @@ import psutil
 
 from rscvae_lab.errors import InputError
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = _PACKAGE / "shipped"  # only in an installed package: pyproject.toml fills it
+
+
+def is_checkout() -> bool:
+    """Whether this package runs from its checkout, where notebooks and results lie beside it."""
+    return not _SHIPPED.is_dir()
 
 
 def project_root() -> Path:
     """The checkout this package runs from, or the working directory where it was installed."""
-    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+    return _PACKAGE.parent if is_checkout() else Path.cwd()
+
+
+def resource(path: str | Path) -> Path:
+    """A file or folder that comes with the package, in `notebooks`, `results`, `pretrained` or
+    `data/paper`: of the checkout, or of the copy inside an installed package. An absolute path
+    stays as it is."""
+    return (_PACKAGE.parent if is_checkout() else _SHIPPED) / path
 
 
 def data_root() -> Path:
-    """Where data sets are stored: `RSCVAE_DATA`, else `data`; relative to the checkout."""
+    """Where data sets are stored: `RSCVAE_DATA`, else `data`; relative to the checkout, or to the
+    working directory where the package was installed."""
     return (project_root() / Path(os.environ.get("RSCVAE_DATA") or "data").expanduser()).resolve()
 
 
 def runs_root() -> Path:
-    """Where runs are stored: `RSCVAE_RUNS`, else `runs`; relative to the checkout."""
+    """Where runs are stored: `RSCVAE_RUNS`, else `runs`; relative as `data_root`."""
     return (project_root() / Path(os.environ.get("RSCVAE_RUNS") or "runs").expanduser()).resolve()
 
 

@@ -47,7 +47,7 @@ def of_source(tmp_path):
             assert old in source
             source = source.replace(old, new)
         path = tmp_path / f"written{next(count)}.py"
-        path.write_text(source)
+        path.write_text(source, "utf-8")
         spec = importlib.util.spec_from_file_location("users_code", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

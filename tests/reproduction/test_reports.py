@@ -28,10 +28,10 @@ def test_a_mistake_leaves_the_last_page_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("RSCVAE_DATA", str(tmp_path / "nothing"))
     page = tmp_path / "mnist-8" / "index.html"
     page.parent.mkdir()
-    page.write_text("the last result")
+    page.write_text("the last result", "utf-8")
     with pytest.raises(InputError, match="rscvae data fetch mnist"):
         reports.main_job("mnist", "8", epochs=1, seed=0)
-    assert page.read_text() == "the last result"
+    assert page.read_text("utf-8") == "the last result"
 
 
 def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
@@ -54,7 +54,7 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
             "outputs": [{"data": {"text/html": "hidden"}}],
         },
     ]
-    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
     page = reports.glance(Config(), [tmp_path / "n.ipynb"])
     assert page.count("Who wins &amp; why?") == 1
     assert 'src="data:image/png;base64,QUJD"' in page

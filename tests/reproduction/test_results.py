@@ -93,7 +93,7 @@ def test_each_column_that_the_paper_prints_has_one_of_ours_beside_it(dataset):
 
 def test_the_readme_says_what_the_tables_say():
     """`make notebooks` writes it there."""
-    text = (project_root() / "README.md").read_text()
+    text = (project_root() / "README.md").read_text("utf-8")
     expected = {"claims": readme.headlines(claims.stored_claims()), "scoreboard": readme.tables()}
     for name, content in expected.items():
         first, last = (mark.format(name) for mark in readme.MARKS)

@@ -159,7 +159,7 @@ def test_tables_that_are_none_are_refused(tmp_path):
         InputError, match=r"expected a table of rscvae sweep in .*x\.csv, found no such file"
     ):
         scoreboard.stored("x", tmp_path)
-    (tmp_path / "x.csv").write_text("dataset,category\nmnist,8\n")
+    (tmp_path / "x.csv").write_text("dataset,category\nmnist,8\n", "utf-8")
     with pytest.raises(InputError, match="found no column"):
         scoreboard.stored("x", tmp_path)
 

@@ -24,7 +24,7 @@ def test_a_callback_is_told_of_every_epoch(mode, tmp_path):
     expected = zip(run.history.epoch, run.history.loss)
     assert told == [(epoch, loss, tmp_path, mode) for epoch, loss in expected]
     assert not torch.equal(weights[0], weights[2])
-    log = (tmp_path / "log.txt").read_text().splitlines()
+    log = (tmp_path / "log.txt").read_text("utf-8").splitlines()
     assert len(log) == 5
     assert run.config.config_hash in log[0] and "finished: AUROC" in log[-1]
     assert all(f"epoch {i} of 3: loss {told[i - 1][1]:.4g}" in log[i] for i in (1, 2, 3))
@@ -43,7 +43,7 @@ def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path
     with pytest.raises(TrainingStopped, match="stopped after epoch 2 of 3"):
         train(config, tmp_path / "x", progress=False, callbacks=[stop, nothing])
     assert seen == [1, 2], "all are told before it ends; None does not end it"
-    assert "ended by TrainingStopped" in (tmp_path / "x" / "log.txt").read_text()
+    assert "ended by TrainingStopped" in (tmp_path / "x" / "log.txt").read_text("utf-8")
     resumed = train(config, tmp_path / "x", resume=True, progress=False, callbacks=[nothing])
     assert seen[2:] == ([3] if resumes else [1, 2, 3])
     straight = train(config, tmp_path / "y", progress=False)

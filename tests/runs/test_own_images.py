@@ -38,7 +38,7 @@ def root(tmp_path_factory):
         picture.save(
             plain / (f"{i}.png" if picture.mode in ("P", "1") else f"{i}.JPG"), **{"quality": 95}
         )
-    (plain / "notes.txt").write_text("not a picture, and not looked at")
+    (plain / "notes.txt").write_text("not a picture, and not looked at", "utf-8")
     synthetic.write_set(folder, size=64, n_train=5, n_good=3, n_defect=2)
     return folder
 
@@ -100,7 +100,7 @@ def test_a_folder_of_mixed_pictures_trains_as_it_is(trained):
 def test_without_test_pictures_it_says_so(root, tmp_path, capsys):
     assert main(arguments(root, "my parts", tmp_path, "--mode", "d")) == 0
     assert capsys.readouterr().out.endswith("no AUROC: 0 normal and 0 novel test images\n")
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
     assert (
         metrics["n_train"],
         metrics["n_heldout"],
@@ -179,7 +179,7 @@ def test_a_scored_test_picture_has_the_score_of_its_run(root, tmp_path):
 def test_unreadable_pictures_are_listed_and_the_others_scored(trained, root, tmp_path, capsys):
     folder = shutil.copytree(root / "my parts", tmp_path / "new")
     truncate(folder / "1.JPG")
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no picture", "utf-8")
     out = tmp_path / "scores.csv"
     assert (
         main(["score", "--run", str(trained.folder), "--images", str(folder), "--out", str(out)])

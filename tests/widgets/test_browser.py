@@ -92,7 +92,7 @@ def server(home, tmp_path_factory):
         f"--IdentityProvider.token={token}",
     ]
     environment, address = private_environment(private), f"http://127.0.0.1:{port}"
-    with (private / "log").open("w") as log:
+    with (private / "log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         wait_for_answer(f"{address}/api/status?token={token}", process, private / "log")
@@ -117,7 +117,7 @@ def private_environment(folder: Path) -> dict[str, str]:
         / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     )
     notification.parent.mkdir(parents=True)
-    notification.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    notification.write_text('{"fetchNews": "false", "checkForUpdates": false}', "utf-8")
     return os.environ | {name: str(folder / name) for name in names}
 
 
@@ -135,7 +135,7 @@ def wait_for_answer(url: str, process: subprocess.Popen, log: Path, seconds: flo
                 return
         except OSError:
             assert process.poll() is None and time.monotonic() < end, (
-                f"no JupyterLab:\n{log.read_text()}"
+                f"no JupyterLab:\n{log.read_text('utf-8')}"
             )
             time.sleep(0.2)
 
