@@ -25,7 +25,7 @@ def execute(block: str, folder) -> list[str]:
     """What a block prints, run as a script in an empty folder."""
     (folder / "script.py").write_text(block, "utf-8")
     done = subprocess.run([sys.executable, "-W", "error::UserWarning", "script.py"], cwd=folder,
-                          capture_output=True, text=True, timeout=600)  # fmt: skip
+                          capture_output=True, encoding="utf-8", timeout=600)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
