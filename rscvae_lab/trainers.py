@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import show_progress
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets import identified, load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
@@ -79,10 +79,11 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         watch: called after every epoch; False ends the training there.
 
     Raises:
-        InputError: the folder holds another config's run, the data set is not there, training
-            diverged.
+        InputError: the folder holds another config's run or that of other images, the data set is
+            not there, training diverged.
         TrainingStopped: `watch` said so; the run can be resumed.
     """
+    config = identified(config)
     finished = folders.find(out, config, resume)
     if finished:
         return finished
@@ -121,9 +122,11 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
 
 
 def trained(config: Config, progress: bool | None = True) -> Run:
-    """The run of a config from the store that notebooks share, trained on first use."""
+    """The run of a config from the store that notebooks share, trained on first use; where another
+    process is training it, that one's."""
+    config = identified(config)
     return train(config, runs_root() / "store" / config.config_hash, resume=True,
-                 progress=progress)
+                 progress=progress, wait=True)
 
 
 def prepare(config: Config) -> None:

@@ -183,9 +183,11 @@ class Config:
     @property
     def config_hash(self) -> str:
         """The run's identity: twelve hexadecimal digits over all fields, without those added later
-        that have their former value: older runs keep their identity."""
+        that have their former value: older runs keep their identity. Where images have a
+        fingerprint, it does not matter where they lie."""
         counted = {name: value for name, value in asdict(self).items()
-                   if name not in ADDED_LATER or value != ADDED_LATER[name]}
+                   if (name not in ADDED_LATER or value != ADDED_LATER[name])
+                   and not (name == "root" and self.data)}
         return hashlib.sha256((json.dumps(counted, indent=2) + "\n").encode()).hexdigest()[:12]
 
     @property

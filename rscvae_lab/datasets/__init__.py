@@ -5,11 +5,12 @@ from torch import Tensor
 from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, Config, class_index
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
-from rscvae_lab.datasets.industrial import industrial_split, verify_industrial
+from rscvae_lab.datasets.industrial import identified, industrial_split, verify_industrial
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
-__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "verify"]
+__all__ = ["describe", "fetch", "identified", "images_by_class", "load_parts", "load_split",
+           "verify"]
 
 
 def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
@@ -26,7 +27,12 @@ def load_split(config: Config) -> OneClassSplit:
 
 
 def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor, Tensor]]:
-    """The first training and test images of each class, at most so many, uint8 (N, C, S, S)."""
+    """The first training and test images of each class, at most so many, uint8 (N, C, S, S).
+    Raises InputError for folders of images, which have no classes, and as `load_parts`."""
+    if config.dataset in IMAGE_FOLDERS:
+        raise InputError("images by class are those of digits, mnist or fashion_mnist, found "
+                         f"{config.dataset}")
+
     def of_class(part: LabelledImages, label: int) -> Tensor:
         return resize(part.images[part.labels == label][:most], config.image_size)
 

@@ -3,6 +3,7 @@ defective ones to test on. The data set itself separates the two; only the held-
 defective ones that mode e is trained on, are drawn at random."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.config import CATEGORIES, FOLDER, Config, class_index
 from rscvae_lab.datasets import mvtec_ad, synthetic
+from rscvae_lab.datasets.image_cache import Digests, fingerprint
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
@@ -42,9 +44,41 @@ def verify_industrial(dataset: str) -> str:
     return "\n".join(f"{dataset}: {mvtec_ad.verify(root / name)}" for name in present)
 
 
+def digests_of(config: Config) -> Digests:
+    """The digests of a config's own image files, by name; none of data sets that are not the
+    user's files. Raises InputError as `mvtec_ad.load`, but for damaged files."""
+    if config.dataset not in ("mvtec_ad", FOLDER):
+        return {}
+    return mvtec_ad.digests_of(category_folder(config))
+
+
+def identified(config: Config) -> Config:
+    """The config with the fingerprint of its own images: other images are another training.
+
+    Raises:
+        InputError: it has a fingerprint, and the images have another; and as `digests_of`.
+    """
+    found = digests_of(config)
+    if not found:
+        return config
+    _check(config, found)
+    return replace(config, data=fingerprint(found))
+
+
+def _check(config: Config, found: Digests) -> None:
+    if config.data and config.data != fingerprint(found):
+        raise InputError(f"expected the images of {config.category} that have the fingerprint "
+                         f"{config.data}, found others in {category_folder(config)}: some were "
+                         "added, removed or changed since; train anew, or name the root of the "
+                         "former ones")
+
+
 def parts_of(config: Config, masks: bool = True) -> Parts:
-    """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`."""
-    return mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks)
+    """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`, and where
+    they are not those that the config's fingerprint is of."""
+    parts = mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks)
+    _check(config, parts.digests)
+    return parts
 
 
 def industrial_split(config: Config) -> OneClassSplit:

@@ -6,22 +6,21 @@
     ROOT/CATEGORY/ground_truth/TYPE/*_mask.png    where the defect is; optional as a whole
 
 A category may also be a plain folder of normal images: then nothing is tested. Images are decoded
-and resized once, and cached on disk until a file is changed, added or removed.
+and resized once, and cached on disk by their content.
 """
 
-import hashlib
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from rscvae_lab.datasets.image_files import DECODER, images_in, read_images
+from rscvae_lab.datasets import image_cache
+from rscvae_lab.datasets.image_cache import Digests
+from rscvae_lab.datasets.image_files import images_in, read_images
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root, make_folder, runs_root
-from rscvae_lab.storage.tensors import load_tensors, save_tensors
+from rscvae_lab.storage.files import data_root
 
 GOOD = "good"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
@@ -35,6 +34,7 @@ class Parts(NamedTuple):
     kinds: tuple[str, ...]  # of each test image: good, or its type of defect
     files: tuple[str, ...]  # of each test image, relative to the category's folder
     masks: Tensor | None  # bool (N, 1, S, S), True on the defect; None without ground truth
+    digests: Digests  # of all images
 
 
 class _Files(NamedTuple):
@@ -50,11 +50,19 @@ def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
         InputError: no normal images, a damaged file, or masks that do not match the images.
     """
     files = _list_files(folder)
-    train, test = (_cached(paths, size, channels, folder.name)
-                   for paths in (files.train, files.test))
+    digests = image_cache.digests(folder, [*files.train, *files.test])
+    contents, n = list(digests.values()), len(files.train)
+    train = image_cache.decoded(files.train, contents[:n], size, channels)
+    test = image_cache.decoded(files.test, contents[n:], size, channels)
     return Parts(train, test, tuple(path.parent.name for path in files.test),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(files.masks, size) if masks and any(files.masks) else None)
+                 _masks(files.masks, size) if masks and any(files.masks) else None, digests)
+
+
+def digests_of(folder: Path) -> Digests:
+    """The digests of a category's images. Raises InputError as `load`, but for damaged files."""
+    files = _list_files(folder)
+    return image_cache.digests(folder, [*files.train, *files.test])
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
@@ -113,17 +121,3 @@ def _masks(paths: list[Path | None], size: int) -> Tensor:
     masks[defective] = read_images(filter(None, paths), size, 1) > 0
     return masks
 
-
-def _cached(paths: list[Path], size: int, channels: int, category: str) -> Tensor:
-    """`read_images`, cached by the files' names, sizes and times; a damaged cache is ignored."""
-    if not paths:
-        return torch.empty(0, channels, size, size, dtype=torch.uint8)
-    stats = [(path.resolve(), path.stat()) for path in paths]
-    names = "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-    key = hashlib.sha256(f"{DECODER} {size} {channels}\n{names}".encode()).hexdigest()[:16]
-    cache = make_folder(runs_root() / "cache") / f"{category}-{size}-{key}.safetensors"
-    with suppress(InputError):
-        return load_tensors(cache)[0]["pictures"]  # the name in caches that exist
-    images = read_images(paths, size, channels)
-    save_tensors(cache, {"pictures": images}, {})
-    return images

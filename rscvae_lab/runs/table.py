@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rscvae_lab.config import ADDED_LATER, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
-from rscvae_lab.runs.run import ROW_NAMES
+from rscvae_lab.runs.run import LATER_METRICS, ROW_NAMES
 from rscvae_lab.storage.files import write_whole
 
 Unit = tuple[Config, ...]  # trained together: one config, or those of an ensemble
@@ -18,8 +19,8 @@ Unit = tuple[Config, ...]  # trained together: one config, or those of an ensemb
 
 def with_later_settings(table: pd.DataFrame) -> pd.DataFrame:
     """A table with today's columns: settings that are younger than the table have their former
-    value, and rows without a recipe are of recipe 4."""
-    former = ADDED_LATER | {"recipe": 4}
+    value, metrics none, and rows without a recipe are of recipe 4."""
+    former = ADDED_LATER | {"recipe": 4} | dict.fromkeys(LATER_METRICS, np.nan)
     missing = {name: value for name, value in former.items() if name not in table.columns}
     table = table.assign(**missing)
     return table[list(ROW_NAMES)] if set(ROW_NAMES) == set(table.columns) else table
@@ -43,7 +44,7 @@ class Table:
             table = pd.read_csv(source, dtype=str, keep_default_na=False)
         except ValueError as error:  # empty, binary, ragged
             raise InputError(f"{expected}, found something else ({error})") from None
-        table = with_later_settings(table).astype(str)
+        table = with_later_settings(table).fillna("").astype(str)
         if list(table.columns) != list(ROW_NAMES):
             raise InputError(f"{expected}, found other columns")
         return {(row["config_hash"], row["method"]): row for row in table.to_dict("records")}
