@@ -67,11 +67,12 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
     return torch.stack([(part * measured).sum((0, -2)) for part in (1 - y, y)], -2)
 
 
-def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None) -> Run:
+def train(config: Config, out: str | Path | None = None, *, resume: bool = False,
+          progress: bool | None = True, wait: bool = False, watch: Watch | None = None) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
+        out: by default a folder among the runs, named after this one.
         resume: go on with an unfinished run of the same config; begins where nothing was begun.
             A finished run of the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
@@ -84,6 +85,7 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         TrainingStopped: `watch` said so; the run can be resumed.
     """
     config = identified(config)
+    out = folders.default(config) if out is None else out
     finished = folders.find(out, config, resume)
     if finished:
         return finished

@@ -12,10 +12,12 @@ and resized once, and cached on disk by their content.
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
 
+from rscvae_lab.config import subfolders
 from rscvae_lab.datasets import image_cache
 from rscvae_lab.datasets.image_cache import Digests
 from rscvae_lab.datasets.image_files import images_in, read_images
@@ -66,14 +68,25 @@ def digests_of(folder: Path) -> Digests:
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
-    """ROOT/CATEGORY; ROOT is by default `mvtec_ad` in the data root. Raises InputError."""
+    """ROOT/CATEGORY, however its accents are written; ROOT is by default `mvtec_ad` in the data
+    root. Raises InputError, which says if the category lies one folder deeper."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
-    folder = Path(root).expanduser() / category
-    if not folder.is_dir():
-        present = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise InputError(f"expected a folder {folder}, found {', '.join(present) or 'nothing'} "
-                         f"there{source}")
-    return folder
+    root = Path(root).expanduser()
+    present = {normalize("NFC", name): name for name in subfolders(root)}
+    name = normalize("NFC", category)
+    if name not in present:
+        raise InputError(f"expected a folder {root / category}, found "
+                         f"{', '.join(present) or 'nothing'} there{deeper(root, name)}{source}")
+    return root / present[name]
+
+
+def deeper(root: Path, *categories: str) -> str:
+    """Words for the first of these categories that lies one folder too deep; else none."""
+    for folder in map(root.__truediv__, subfolders(root)):
+        for name in categories:
+            if name in subfolders(folder):
+                return f", and {name} one folder deeper: move it up from {folder}"
+    return ""
 
 
 def verify(folder: Path) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
-from rscvae_lab.config import Config
+from rscvae_lab.config import Config, short
 from rscvae_lab.datasets.image_cache import Changes
 from rscvae_lab.datasets.industrial import digests_of
 from rscvae_lab.datasets.one_class import OneClassSplit
@@ -40,10 +40,22 @@ from rscvae_lab.runs.run import (
     new_model,
     read_config,
 )
-from rscvae_lab.storage.files import make_folder, project_root, remove_stale_parts, write_whole
+from rscvae_lab.storage.files import (
+    make_folder,
+    project_root,
+    remove_stale_parts,
+    runs_root,
+    write_whole,
+)
 from rscvae_lab.storage.tensors import load_weights
 
 STATE, IMAGES, LOCK = "state.safetensors", "images.json", ".lock"
+
+
+def default(config: Config) -> Path:
+    """The folder of a run for which none was named."""
+    name = f"{config.dataset}-{short(config.category)}-{config.mode}-{config.config_hash}"
+    return runs_root() / name
 
 
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
@@ -64,7 +76,7 @@ def find(out: str | Path, config: Config, resume: bool) -> Run | None:
                          "choose another folder")
     if there.data != config.data:
         raise InputError(f"{folder} holds a run of other images of {config.category} "
-                         f"({_changes(folder, config)}): choose another folder to train on those "
+                         f"({changes(folder, config)}): choose another folder to train on those "
                          "of today, or bring the former ones back")
     if (folder / METRICS).is_file():
         return replace(Run.load(folder), config=config)  # its images may have been moved
@@ -148,7 +160,7 @@ def _difference(found: Config, asked: Config) -> str:
     return ""
 
 
-def _changes(folder: Path, config: Config) -> str:
+def changes(folder: Path, config: Config) -> str:
     """How today's images differ from those that a run was begun with, in words."""
     try:
         return f"{Changes.between(json.loads((folder / IMAGES).read_bytes()), digests_of(config))}"

@@ -55,6 +55,12 @@ class Table:
                 if any((config.config_hash, method) not in self._rows
                        for config in unit for method in rows_of(config.mode))]
 
+    def of_other_images(self, config: Config) -> list[dict[str, str]]:
+        """The rows of a config's category that are of images with another fingerprint."""
+        return [row for row in self._rows.values()
+                if (row["dataset"], row["category"]) == (config.dataset, config.category)
+                and row["data"] != config.data]
+
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Adds rows and replaces the whole file at once, in the order of the units."""
         if not rows:

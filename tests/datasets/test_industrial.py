@@ -115,7 +115,7 @@ def test_test_pictures_keep_their_place_kind_and_label(plate):
 
 
 def test_none_shown_leaves_all_to_be_tested(plate):
-    split = load_split(plate(mode="e", per_defect=0))
+    split = load_split(plate(per_defect=0))
     assert split.counts == {
         "n_train": 11,
         "n_heldout": 1,
