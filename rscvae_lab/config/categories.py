@@ -66,11 +66,14 @@ def category_slug(dataset: str, category: str | int) -> str:
 
 def category_list(dataset: str, text: str, root: str = "") -> list[str]:
     """The slugs of a comma-separated list of categories, or of `all`; a name that has a comma
-    stands in double quotes. Raises InputError."""
-    is_all, is_folder = text.strip().lower() == "all", known_dataset(dataset) == FOLDER
+    stands alone or in double quotes. Raises InputError."""
+    is_folder = known_dataset(dataset) == FOLDER
+    every = subfolders(root) if is_folder else CATEGORIES[known_dataset(dataset)]
     names = list(map(str.strip, next(csv.reader([text], skipinitialspace=True), [])))
-    if is_all:
-        names = subfolders(root) if is_folder else CATEGORIES[known_dataset(dataset)]
+    if text.strip().lower() == "all":
+        names = every
+    elif normalize("NFC", text) in (normalize("NFC", name) for name in every):
+        names = [text]
     if not names:
         expected = f"subfolders in {root or 'a root'}" if is_folder else "categories"
         raise InputError(f"expected {expected}, found none")

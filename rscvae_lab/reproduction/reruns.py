@@ -115,6 +115,8 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
     if out == notebook:
         raise InputError(f"expected another output file than the notebook, found {out}")
     parameters = checked_parameters(notebook, parameters)
+    if parameters.get(_FOR_FOLDERS):  # from here, and not from the notebooks' folder
+        parameters[_FOR_FOLDERS] = str(Path(parameters[_FOR_FOLDERS]).expanduser().resolve())
     make_folder(out.parent)
     with tempfile.TemporaryDirectory() as scratch:
         executed = Path(scratch) / "executed.ipynb"
