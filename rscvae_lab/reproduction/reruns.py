@@ -19,6 +19,7 @@ from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import make_folder, project_root, runs_root, write_whole
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
+_KINDS = {"int", "float", "bool", "str", "list", "dict", "tuple", "set"}
 _FOR_FOLDERS = "root"  # the parameter that notebooks on folders of images have
 
 
@@ -54,11 +55,13 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
 
 def _converted(name: str, value: Any, declared: Mapping[str, Any]) -> Any:
     """A value in one of the types that a parameter declares, or else in that of its default."""
-    kind = declared["inferred_type_name"].removeprefix("Optional[").strip("\"'")
-    optional = kind != declared["inferred_type_name"].strip("\"'")
-    kinds = [part.split("[")[0].strip(" ]") for part in kind.split("|")] + ["None"] * optional
-    if kinds == ["None"]:  # declares none
+    kind = declared["inferred_type_name"]
+    kinds = [kind.removeprefix("Optional[").split("[")[0].rstrip("]")]
+    kinds += ["None"] * kind.startswith("Optional[")
+    if kind == "None":  # declares none
         kinds = _kinds_like(declared["default"])
+    elif kinds[0] not in _KINDS:
+        kinds = ["literal", "str"]
     for each in sorted(kinds, key="str".__eq__):  # text could be anything: last
         try:
             return _parsed(value, each)
