@@ -42,6 +42,8 @@ def known_dataset(dataset: str) -> str:
 
 def class_index(dataset: str, category: str | int) -> int:
     """The class number of a category given as number, name or slug. Raises InputError."""
+    if known_dataset(dataset) == FOLDER:
+        raise InputError(f"expected a data set whose classes are known, found {FOLDER}")
     names = CATEGORIES[known_dataset(dataset)]
     text = str(category).strip()
     if text.isdecimal() and int(text) < len(names):
