@@ -44,7 +44,8 @@ class Table:
             table = pd.read_csv(source, dtype=str, keep_default_na=False)
         except ValueError as error:  # empty, binary, ragged
             raise InputError(f"{expected}, found something else ({error})") from None
-        table = with_later_settings(table).fillna("").astype(str)
+        table = with_later_settings(table).astype(object)
+        table = table.where(table.notna(), "").astype(str)
         if list(table.columns) != list(ROW_NAMES):
             raise InputError(f"{expected}, found other columns")
         return {(row["config_hash"], row["method"]): row for row in table.to_dict("records")}
