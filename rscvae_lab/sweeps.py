@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import joblib
 import torch
 from filelock import FileLock, Timeout
+from joblib.executor import get_memmapping_executor
 from tqdm.auto import tqdm
 
 from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
@@ -204,23 +205,32 @@ def _end_with(parent: int) -> None:
 
 def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Iterator[Outcome]:
     """On a GPU one unit after the other; on a CPU one per process, again if its process dies."""
-    left = list(units)
-    jobs = min(jobs or joblib.cpu_count(), max(1, len(left)))
+    left, jobs = list(units), jobs or joblib.cpu_count()
     if left and left[0][0].device == "cuda":
         yield from (_train_unit(unit, runs, progress=None) for unit in left)
         return
     deaths = 0
     while left and deaths < _ATTEMPTS:
-        tasks = [joblib.delayed(train_in_worker)(unit, runs, os.getpid()) for unit in left]
         before = len(left)
         try:
-            for outcome in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
+            for outcome in _in_processes(left, runs, jobs):
                 left.remove(outcome.unit)
                 yield outcome
         except BrokenProcessPool:  # one of those at work is the cause: they go last
             deaths = 0 if len(left) < before else deaths + 1
             left = left[jobs:] + left[:jobs]
     yield from (_failed(unit, "its process was killed; is memory short?") for unit in left)
+
+
+def _in_processes(units: Sequence[Unit], runs: Path, jobs: int) -> Iterator[Outcome]:
+    """The outcomes as they come, from at most `jobs` processes and no more than there are units; a
+    single job is done in this one."""
+    if jobs > 1 and len(units) == 1:  # which joblib would do in this process, and die with it
+        alone = get_memmapping_executor(1)  # the one that Parallel takes
+        yield alone.submit(train_in_worker, units[0], runs, os.getpid()).result()
+        return
+    tasks = [joblib.delayed(train_in_worker)(unit, runs, os.getpid()) for unit in units]
+    yield from joblib.Parallel(min(jobs, len(units)), return_as="generator_unordered")(tasks)
 
 
 def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:

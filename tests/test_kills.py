@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("RSCVAE_KILLS", "20"))  # of each command
 TRAIN = ["train", "--mode", "d", "--epochs", "6", "--set", "threads=1"]
 SWEEP = ["sweep", "--categories", "3,8", "--methods", "vae,pca,o", "--epochs", "3", "--jobs", "1"]
-TIMES = ["seconds", "images_per_second"]
+TIMES = ["seconds", "images_per_second", "commit"]  # code may be edited meanwhile
 
 forked = multiprocessing.get_context("forkserver")  # its children need not import torch again
 forked.set_forkserver_preload(["rscvae_lab.trainers", "rscvae_lab.sweeps",

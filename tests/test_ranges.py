@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from joblib.executor import get_memmapping_executor
 from PIL import Image
 
 from rscvae_lab import sweeps
@@ -57,16 +58,23 @@ def test_bench_refuses(seconds, refusal):
     assert "seconds must lie between 0 and 3600" in refusal("bench", "--seconds", seconds)
 
 
+@pytest.mark.slow
 def test_as_many_processes_as_runs(tmp_path, monkeypatch):
     started = []
 
-    def parallel(jobs, **_):
-        started.append(jobs)
-        return lambda tasks: (function(*given) for function, given, _ in tasks)
+    def executor(n_jobs):
+        started.append(n_jobs)
+        return get_memmapping_executor(n_jobs)
 
-    monkeypatch.setattr(sweeps.joblib, "Parallel", parallel)
+    monkeypatch.setattr(sweeps, "get_memmapping_executor", executor)
     assert not sweeps.sweep(sweeps.plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv", jobs=6)
     assert started == [1]
+    parallel = sweeps.joblib.Parallel
+    monkeypatch.setattr(sweeps.joblib, "Parallel",
+                        lambda jobs, **more: started.append(jobs) or parallel(jobs, **more))
+    assert not sweeps.sweep(sweeps.plan("digits", "1,3", "pca", "0", {}), tmp_path / "y.csv",
+                            jobs=6)
+    assert started == [1, 2]
 
 
 def test_memory_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys):
