@@ -1,4 +1,7 @@
-"""What the package raises for its users to read."""
+"""What the package raises, or prints on the way, for its users to read."""
+
+import sys
+from functools import cache
 
 
 class InputError(ValueError):
@@ -12,3 +15,9 @@ class NotebookFailed(Exception):
 
 class TrainingStopped(Exception):
     """A callback ended a training early; its state is saved, and `resume` continues it."""
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Says on stderr, once, what the user should know though the work goes on."""
+    print(f"rscvae: {message}", file=sys.stderr)

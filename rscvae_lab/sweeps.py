@@ -23,10 +23,13 @@ import joblib
 import psutil
 import torch
 from filelock import FileLock, Timeout
+from joblib.executor import get_memmapping_executor
 from tqdm.auto import tqdm
 
-from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list
-from rscvae_lab.errors import InputError
+from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
+from rscvae_lab.datasets import identified
+from rscvae_lab.errors import InputError, warn_once
+from rscvae_lab.runs.folder import changes
 from rscvae_lab.runs.run import METRICS, Run
 from rscvae_lab.runs.table import Table, Unit
 from rscvae_lab.storage.files import csv_path, make_folder, remove_stale_parts, write_whole
@@ -50,15 +53,21 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
          stack: int = STACK) -> list[Unit]:
     """The units of a sweep; lists are separated by commas, `all` means every category. Ensembles
     depend on the plan alone and not on what is already finished, because a model's bytes can
-    depend on the others in its ensemble. Raises InputError for a name or value that is unknown."""
+    depend on the others in its ensemble. Own images are fingerprinted here, so that the rows of
+    others are not taken for theirs. Raises InputError for a name or value that is unknown, or
+    images that are not there."""
     for name in ("dataset", "category", "mode", "seed", "stack"):
         if name in settings:
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
-    combinations = product(parse_seeds(seeds), category_list(dataset, categories), _names(methods))
+    names = category_list(dataset, categories, settings.get("root", ""))
+    combinations = product(parse_seeds(seeds), names, _names(methods))
     configs = list(dict.fromkeys(
         Config(dataset=dataset, category=category, mode=method, seed=seed, **settings)
         for seed, category, method in combinations))
+    data = {config.category: config for config in configs}
+    data = {category: identified(config).data for category, config in data.items()}
+    configs = [replace(config, data=data[config.category]) for config in configs]
     if configs[0].device == "cuda":
         return _ensembles(configs, stack)
     return [(config,) for config in configs]
@@ -119,12 +128,23 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
         with FileLock(runs / ".lock", timeout=0):
             remove_stale_parts(out.parent)
             table = Table(out, units)
+            _say_what_changed(table, runs)
             todo = table.unfinished()
             outcomes = (_on_dask(todo, scheduler) if backend == "dask"
                         else _on_this_machine(todo, runs, jobs))
             return _collect(outcomes, table, len(todo), runs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be alone") from None
+
+
+def _say_what_changed(table: Table, runs: Path) -> None:
+    """Rows of a category's other images stay in the table; so does the news of them."""
+    for config in {unit[0].category: unit[0] for unit in table.units if unit[0].data}.values():
+        for row in table.of_other_images(config)[-1:]:
+            of_run = next(runs.glob(f"*-{row['config_hash']}"), runs)
+            warn_once(f"{table.path} has rows of other images of {config.category} "
+                      f"({changes(of_run, config)}): they stay as they are, under their "
+                      "fingerprint (column data); those of today are trained anew")
 
 
 def _collect(outcomes: Iterator[Outcome], table: Table, n_todo: int, runs: Path) -> list[Outcome]:
@@ -150,7 +170,7 @@ def _failed(unit: Unit, reason: object) -> Outcome:
 
 def _train_unit(unit: Unit, runs: Path, progress: bool | None = False) -> Outcome:
     """Trains a unit in its folders. Any error becomes the unit's failure, so that others go on."""
-    folders = [runs / f"{c.category}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
+    folders = [runs / f"{short(c.category)}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
     try:
         if len(unit) == 1:
             done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True)]
@@ -187,16 +207,26 @@ def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Ite
         return
     deaths = 0
     while left and deaths < _ATTEMPTS:
-        tasks = [joblib.delayed(train_in_worker)(unit, runs, os.getpid()) for unit in left]
         before = len(left)
         try:
-            for outcome in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
+            for outcome in _in_processes(left, runs, jobs):
                 left.remove(outcome.unit)
                 yield outcome
         except BrokenProcessPool:  # one of those at work is the cause: they go last
             deaths = 0 if len(left) < before else deaths + 1
             left = left[jobs:] + left[:jobs]
     yield from (_failed(unit, "its process was killed; is memory short?") for unit in left)
+
+
+def _in_processes(units: Sequence[Unit], runs: Path, jobs: int) -> Iterator[Outcome]:
+    """The outcomes as they come, from at most `jobs` processes and no more than there are units; a
+    single job is done in this one."""
+    if jobs > 1 and len(units) == 1:  # which joblib would do in this process, and die with it
+        alone = get_memmapping_executor(1)  # the one that Parallel takes
+        yield alone.submit(train_in_worker, units[0], runs, os.getpid()).result()
+        return
+    tasks = [joblib.delayed(train_in_worker)(unit, runs, os.getpid()) for unit in units]
+    yield from joblib.Parallel(min(jobs, len(units)), return_as="generator_unordered")(tasks)
 
 
 def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:

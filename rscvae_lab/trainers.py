@@ -21,7 +21,7 @@ from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import following, seeded
 from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.schema import own_code
-from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets import identified, load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
@@ -75,12 +75,13 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
     return torch.stack([(part * measured).sum((0, -2)) for part in (1 - y, y)], -2)
 
 
-def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, callbacks: Sequence[Callback] = (),
+def train(config: Config, out: str | Path | None = None, *, resume: bool = False,
+          progress: bool | None = True, wait: bool = False, callbacks: Sequence[Callback] = (),
           split: OneClassSplit | None = None, networks: Networks = (None, None)) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
+        out: by default a folder among the runs, named after this one.
         resume: go on with an unfinished run of the same config; begins where nothing was begun.
             A finished run of the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
@@ -91,9 +92,9 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         networks: an encoder and a decoder of the user's own instead of the config's, or None each;
             modules or functions. The run's config names them.
 
-    Raises InputError where the folder holds another config's run, the data set is not there,
-    training diverged, or losses were replaced from outside; TrainingStopped where a callback said
-    so: the run of a VAE can be resumed.
+    Raises InputError where the folder holds another config's run or that of other images, the
+    data set is not there, training diverged, or losses were replaced from outside;
+    TrainingStopped where a callback said so: the run of a VAE can be resumed.
 
     >>> run = train(Config(dataset="digits", category="8", epochs=1), "runs/eights")
     >>> run.metrics["n_train"], run.history.epoch.tolist(), 0 < run.metrics["auroc"] < 1
@@ -105,8 +106,11 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
     if split is not None and config.dataset != ARRAYS:
         raise InputError("a split of one's own goes with data set arrays, which Detector makes, "
                          f"found {config.dataset}")
+    config = identified(config)
+    out = folders.default(config) if out is None else out
     finished = folders.find(out, config, resume, networks)
     if finished:
+        torch.set_num_threads(config.threads)  # what is computed next is for as busy a machine
         return finished
     if not config.method.is_vae:
         return _fit_baseline(config, out, progress, wait, callbacks, split)
@@ -144,9 +148,11 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
 
 
 def trained(config: Config, progress: bool | None = True) -> Run:
-    """The run of a config from the store that notebooks share, trained on first use."""
+    """The run of a config from the store that notebooks share, trained on first use; where another
+    process is training it, that one's."""
+    config = identified(config)
     return train(config, runs_root() / "store" / config.config_hash, resume=True,
-                 progress=progress)
+                 progress=progress, wait=True)
 
 
 def prepare(config: Config) -> None:

@@ -6,22 +6,23 @@
     ROOT/CATEGORY/ground_truth/TYPE/*_mask.png    where the defect is; optional as a whole
 
 A category may also be a plain folder of normal images: then nothing is tested. Images are decoded
-and resized once, and cached on disk until a file is changed, added or removed.
+and resized once, and cached on disk by their content.
 """
 
-import hashlib
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
 
-from rscvae_lab.datasets.image_files import DECODER, images_in, read_images
+from rscvae_lab.config import subfolders
+from rscvae_lab.datasets import image_cache
+from rscvae_lab.datasets.image_cache import Digests
+from rscvae_lab.datasets.image_files import images_in, read_images
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root, make_folder, runs_root
-from rscvae_lab.storage.tensors import load_tensors, save_tensors
+from rscvae_lab.storage.files import data_root
 
 GOOD = "good"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
@@ -35,6 +36,7 @@ class Parts(NamedTuple):
     kinds: tuple[str, ...]  # of each test image: good, or its type of defect
     files: tuple[str, ...]  # of each test image, relative to the category's folder
     masks: Tensor | None  # bool (N, 1, S, S), True on the defect; None without ground truth
+    digests: Digests  # of all images
 
 
 class _Files(NamedTuple):
@@ -47,22 +49,41 @@ def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
     """Reads a category's folder in colour (3 channels) or grey levels (1). Raises InputError for
     no normal images, a damaged file, or masks that do not match the images."""
     files = _list_files(folder)
-    train, test = (_cached(paths, size, channels, folder.name)
-                   for paths in (files.train, files.test))
+    digests = image_cache.digests(folder, [*files.train, *files.test])
+    contents, n = list(digests.values()), len(files.train)
+    train = image_cache.decoded(files.train, contents[:n], size, channels)
+    test = image_cache.decoded(files.test, contents[n:], size, channels)
     return Parts(train, test, tuple(path.parent.name for path in files.test),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(files.masks, size) if masks and any(files.masks) else None)
+                 _masks(files.masks, size) if masks and any(files.masks) else None, digests)
+
+
+def digests_of(folder: Path) -> Digests:
+    """The digests of a category's images. Raises InputError as `load`, but for damaged files."""
+    files = _list_files(folder)
+    return image_cache.digests(folder, [*files.train, *files.test])
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
-    """ROOT/CATEGORY; ROOT is by default `mvtec_ad` in the data root. Raises InputError."""
+    """ROOT/CATEGORY, however its accents are written; ROOT is by default `mvtec_ad` in the data
+    root. Raises InputError, which says if the category lies one folder deeper."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
-    folder = Path(root).expanduser() / category
-    if not folder.is_dir():
-        present = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise InputError(f"expected a folder {folder}, found {', '.join(present) or 'nothing'} "
-                         f"there{source}")
-    return folder
+    root = Path(root).expanduser()
+    present = {normalize("NFC", name): name for name in subfolders(root)}
+    name = normalize("NFC", category)
+    if name not in present:
+        raise InputError(f"expected a folder {root / category}, found "
+                         f"{', '.join(present) or 'nothing'} there{deeper(root, name)}{source}")
+    return root / present[name]
+
+
+def deeper(root: Path, *categories: str) -> str:
+    """Words for the first of these categories that lies one folder too deep; else none."""
+    for folder in map(root.__truediv__, subfolders(root)):
+        for name in categories:
+            if name in subfolders(folder):
+                return f", and {name} one folder deeper: move it up from {folder}"
+    return ""
 
 
 def verify(folder: Path) -> str:
@@ -110,17 +131,3 @@ def _masks(paths: list[Path | None], size: int) -> Tensor:
     masks[defective] = read_images(filter(None, paths), size, 1) > 0
     return masks
 
-
-def _cached(paths: list[Path], size: int, channels: int, category: str) -> Tensor:
-    """`read_images`, cached by the files' names, sizes and times; a damaged cache is ignored."""
-    if not paths:
-        return torch.empty(0, channels, size, size, dtype=torch.uint8)
-    stats = [(path.resolve(), path.stat()) for path in paths]
-    names = "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-    key = hashlib.sha256(f"{DECODER} {size} {channels}\n{names}".encode()).hexdigest()[:16]
-    cache = make_folder(runs_root() / "cache") / f"{category}-{size}-{key}.safetensors"
-    with suppress(InputError):
-        return load_tensors(cache)[0]["pictures"]  # the name in caches that exist
-    images = read_images(paths, size, channels)
-    save_tensors(cache, {"pictures": images}, {})
-    return images

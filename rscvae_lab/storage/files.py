@@ -63,7 +63,7 @@ def csv_path(path: str | Path) -> Path:
     return path
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Writes to a temporary file, then renames it: a reader sees the old file or the new one,
     never a part. Text is written as UTF-8."""
     path = Path(path)
