@@ -4,14 +4,14 @@ Imports stand inside the commands, so that `rscvae --help` need not load torch.
 """
 
 import argparse
+import io
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from rscvae_lab import __version__
-from rscvae_lab.errors import InputError, NotebookFailed
+from rscvae_lab.errors import InputError, NotebookFailed, one_line
 
 _EPOCHS = ("default: digits 60, MNIST and Fashion-MNIST 10, industrial images 30; at paper scale "
            "500, industrial images 200")
@@ -121,13 +121,13 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _train(args: argparse.Namespace) -> None:
     from rscvae_lab.config import Config
-    from rscvae_lab.storage.files import runs_root
+    from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
     config = Config(**_settings(args, "dataset", "category", "mode", "seed"))
     name = f"{config.dataset}-{config.category}-{config.mode}-{config.config_hash}"
     args.out = args.out or str(runs_root() / name)
-    finished = (Path(args.out) / "metrics.json").is_file()
+    finished = (absolute(args.out) / METRICS).is_file()
     _print_notes({config.result_note})
     run = train(config, args.out, resume=args.resume, progress=None)
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
@@ -140,7 +140,11 @@ def _train(args: argparse.Namespace) -> None:
 
 def _print_notes(notes: set[str]) -> None:
     for note in sorted(notes - {""}):
-        print(f"rscvae: {note}", file=sys.stderr)
+        _say(note)
+
+
+def _say(message: object) -> None:
+    print(f"rscvae: {one_line(message)}", file=sys.stderr)
 
 
 def _resume_hint(args: argparse.Namespace) -> str:
@@ -166,10 +170,12 @@ def _sweep(args: argparse.Namespace) -> int:
 def _score(args: argparse.Namespace) -> int:
     from rscvae_lab.runs.inference import score_images
 
-    table, unreadable = score_images(args.run, args.images, args.out)
+    table, unreadable, left = score_images(args.run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
     for message in unreadable:
-        print(f"rscvae: skipped: {message}", file=sys.stderr)
+        _say(f"skipped: {message}")
+    _say(f"{len(table)} images taken, {len(unreadable)} unreadable"
+         + (f"; left out: {left}" if left else ""))
     return 1 if unreadable else 0
 
 
@@ -223,17 +229,20 @@ def _bench(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that a console of cp1252 cannot show
+            stream.reconfigure(errors="backslashreplace")
     args = argparse.Namespace(command=None)
     try:
         args = command_line().parse_args(arguments)
         return args.command(args) or 0
     except (InputError, NotebookFailed) as error:
-        print(f"rscvae: {error}", file=sys.stderr)
+        _say(error)
         return 2 if isinstance(error, InputError) else 1
     except OSError as error:
         reason, file = error.strerror or error, error.filename or "no file named"
-        print(f"rscvae: {reason}: {file}", file=sys.stderr)
+        _say(f"{reason}: {file}")
         return 2
     except KeyboardInterrupt:
-        print(f"rscvae: stopped; {_resume_hint(args)}", file=sys.stderr)
+        _say(f"stopped; {_resume_hint(args)}")
         return 130

@@ -1,5 +1,7 @@
 """What the package raises for its users to read."""
 
+import unicodedata
+
 
 class InputError(ValueError):
     """A mistake that its maker can correct; one line says what was expected and what was found.
@@ -14,3 +16,9 @@ class NotebookFailed(Exception):
 
 class TrainingStopped(Exception):
     """A callback ended a training early; its state is saved, and `resume` continues it."""
+
+
+def one_line(message: object) -> str:
+    """A message in one line, whatever is in the file names that it contains."""
+    return "".join(repr(char)[1:-1] if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+                   for char in str(message))

@@ -13,6 +13,7 @@ from rscvae_lab.config.categories import FOLDER, GREY, IMAGE_FOLDERS, category_s
 from rscvae_lab.divergences import DIVERGENCES
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import COMPARED, METHODS, MODES, Method
+from rscvae_lab.storage.files import absolute
 
 RECIPE = 5  # raise it when a change of the code changes what an unchanged config trains
 
@@ -31,7 +32,7 @@ _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture
     "widths": WIDTHS,
 }
 ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1,
-               "data": ""}  # fields that older runs lack, with the value they had then
+               "data": "", "white": 0.0}  # fields that older runs lack, with their former value
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -61,6 +62,7 @@ class Config:
     # the split (Sec. 4.1)
     image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
     channels: int | None = None  # 3, or 1 for grey levels
+    white: float = _within(0, 1e12, 0.0)  # in 16-bit and float images; 0: 65,535 and 1
     fraction: float = _within(1e-6, 1, 0.5)  # of the other classes' test images, in the test set
     # held out for thresholds and normalisers (our choice): a share of the class's training images
     heldout: float = _within(1e-6, 0.5, 0.1)
@@ -108,7 +110,7 @@ class Config:
 
         put("dataset", known_dataset(self.dataset))
         if self.root and isinstance(self.root, str | Path):
-            put("root", str(Path(self.root).expanduser().resolve()))
+            put("root", str(absolute(self.root)))
         put("category", category_slug(self.dataset, self.category))
         for name, aliases in _ALIASES.items():
             value = getattr(self, name)

@@ -5,11 +5,11 @@ from torch import Tensor
 from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, Config, class_index
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
-from rscvae_lab.datasets.industrial import industrial_split, verify_industrial
+from rscvae_lab.datasets.industrial import industrial_split, survey, verify_industrial
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
-__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "verify"]
+__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "survey", "verify"]
 
 
 def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:

@@ -3,13 +3,14 @@ defective ones to test on. The data set itself separates the two; only the held-
 defective ones that mode e is trained on, are drawn at random."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.config import CATEGORIES, FOLDER, Config, class_index
+from rscvae_lab.config import CATEGORIES, FOLDER, IMAGE_FOLDERS, Config, class_index
 from rscvae_lab.datasets import mvtec_ad, synthetic
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
@@ -44,7 +45,18 @@ def verify_industrial(dataset: str) -> str:
 
 def parts_of(config: Config, masks: bool = True) -> Parts:
     """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`."""
-    return mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks)
+    return mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks,
+                         config.white)
+
+
+def survey(config: Config) -> str:
+    """How many of the user's images a config takes, and what is left out; empty for data sets that
+    are complete or not there."""
+    if config.dataset not in IMAGE_FOLDERS or config.dataset == "synthetic":
+        return ""
+    with suppress(InputError):
+        return mvtec_ad.survey(category_folder(config))
+    return ""
 
 
 def industrial_split(config: Config) -> OneClassSplit:

@@ -5,11 +5,13 @@
     ROOT/CATEGORY/test/TYPE/*.png                 defective, one folder per type of defect
     ROOT/CATEGORY/ground_truth/TYPE/*_mask.png    where the defect is; optional as a whole
 
-A category may also be a plain folder of normal images: then nothing is tested. Images are decoded
-and resized once, and cached on disk until a file is changed, added or removed.
+Folders' names count in any case. `good` and other folders side by side are taken as train/good and
+test/TYPE. A category may also be a plain folder of normal images: then nothing is tested. Images
+are decoded and resized once, and cached on disk until a file is changed, added or removed.
 """
 
 import hashlib
+import unicodedata
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +20,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rscvae_lab.datasets.image_files import DECODER, images_in, read_images
+from rscvae_lab.datasets.image_files import (
+    DECODER,
+    SUFFIXES,
+    LeftOut,
+    folders_in,
+    images_in,
+    is_hidden,
+    leave_below,
+    read_images,
+    read_mask,
+    same_name,
+)
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root, make_folder, runs_root
+from rscvae_lab.storage.files import absolute, data_root, make_folder, runs_root
 from rscvae_lab.storage.tensors import load_tensors, save_tensors
 
-GOOD = "good"
+GOOD, TRUTH = "good", "ground_truth"
+LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
 
 
@@ -40,90 +54,167 @@ class Parts(NamedTuple):
 class _Files(NamedTuple):
     train: list[Path]
     test: list[Path]
-    masks: list[Path | None]  # of each test image; None for good ones
+    kinds: list[str]  # of each test image
+    left: LeftOut  # what was passed over
 
 
-def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
+def load(folder: Path, size: int, channels: int, masks: bool = True, white: float = 0) -> Parts:
     """Reads a category's folder in colour (3 channels) or grey levels (1).
+
+    Args:
+        white: as of `read_image`.
 
     Raises:
         InputError: no normal images, a damaged file, or masks that do not match the images.
     """
     files = _list_files(folder)
-    train, test = (_cached(paths, size, channels, folder.name)
+    train, test = (_cached(paths, size, channels, folder.name, white)
                    for paths in (files.train, files.test))
-    return Parts(train, test, tuple(path.parent.name for path in files.test),
+    return Parts(train, test, tuple(files.kinds),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(files.masks, size) if masks and any(files.masks) else None)
+                 _masks(_mask_files(folder, files), files.kinds, size) if masks else None)
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
     """ROOT/CATEGORY; ROOT is by default `mvtec_ad` in the data root. Raises InputError."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
-    folder = Path(root).expanduser() / category
-    if not folder.is_dir():
-        present = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise InputError(f"expected a folder {folder}, found {', '.join(present) or 'nothing'} "
-                         f"there{source}")
-    return folder
+    folder = absolute(root) / category
+    if folder.is_dir():
+        return folder
+    present = folders_in(folder.parent) if folder.parent.is_dir() else []
+    composed = unicodedata.normalize("NFC", category)  # names on disk may be decomposed
+    for other in present:
+        if unicodedata.normalize("NFC", other.name) == composed:
+            return other
+    deeper = [other for other in present if (other / category).is_dir()]
+    there = (f"it one folder deeper, in {deeper[0]}: expected that as the root" if deeper else
+             f"{', '.join(other.name for other in present) or 'nothing'} there{source}")
+    raise InputError(f"expected a folder {folder}, found {there}")
 
 
 def verify(folder: Path) -> str:
     """Decodes all images and masks; returns a line of counts. Raises InputError for a bad file."""
     files = _list_files(folder)
-    masks = [path for path in files.masks if path]
-    read_images([*files.train, *files.test, *masks], 32, 1)
-    kinds = Counter(path.parent.name for path in files.test)
-    tested = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "no test images"
-    return f"{folder.name}: {len(files.train)} to train, {tested}, {len(masks)} masks"
+    masks = [path for path in _mask_files(folder, files) if path]
+    read_images([*files.train, *files.test], 32, 1)
+    _masks(_mask_files(folder, files), files.kinds, 32)
+    return f"{folder.name}: {_counts(files)}, {len(masks)} masks{_left_out(files)}"
+
+
+def survey(folder: Path) -> str:
+    """A line that says how many images a category's folder has for what, and what is passed over
+    there and why. Raises InputError where it has no normal ones."""
+    files = _list_files(folder)
+    n = len(files.train) + len(files.test)
+    return f"{n} images taken from {folder} ({_counts(files)}){_left_out(files)}"
+
+
+def _counts(files: _Files) -> str:
+    tested = ", ".join(f"{n} {kind}" for kind, n in Counter(files.kinds).items())
+    return f"{len(files.train)} to train, {tested or 'no test images'}"
+
+
+def _left_out(files: _Files) -> str:
+    return f"; left out: {files.left}" if files.left else ""
 
 
 def _list_files(folder: Path) -> _Files:
-    if not (folder / "train").is_dir():  # a plain folder of normal images
-        return _Files(_normal_images(folder), [], [])
-    kinds = sorted(path for path in (folder / "test").glob("*") if path.is_dir())
-    test = [path for kind in kinds for path in images_in(kind)]
-    truth = folder / "ground_truth"
-    masks = [_mask_of(path, truth) if truth.is_dir() and path.parent.name != GOOD else None
-             for path in test]
-    orphans = set(truth.glob("*/*_mask.png")) - set(masks)
-    if orphans:
-        raise InputError(f"expected an image for every mask, found none for {min(orphans)}")
-    return _Files(_normal_images(folder / "train" / GOOD), test, masks)
+    left = LeftOut()
+    train, test = _child(folder, "train"), _child(folder, "test")
+    good = _child(train or folder, GOOD)
+    if train:
+        _leave_beside(train, [good], left, folder, ", not in train/good")
+        _leave_beside(folder, [train, test, _child(folder, TRUTH)], left, folder)
+        kinds = folders_in(test) if test else []
+        if test:
+            _leave_beside(test, kinds, left, folder, ", not in test/good or test/TYPE")
+    elif good:  # and its defective images beside it
+        truth = [_child(folder, TRUTH)]
+        kinds = [path for path in folders_in(folder) if path not in (good, *truth)]
+        _leave_beside(folder, [good, *kinds, *truth], left, folder)
+    else:  # a plain folder of normal images
+        good, kinds = folder, []
+    normal = images_in(good, left, folder) if good else []
+    if not normal:
+        raise InputError(f"expected normal images in {good or train / GOOD}, found none"
+                         + (f"; in {folder} there are {left}" if left else "") + LAYOUT)
+    tested = [(path, kind) for kind in kinds for path in images_in(kind, left, folder)]
+    return _Files(normal, [path for path, _ in tested],
+                  [GOOD if same_name(kind.name) == GOOD else kind.name for _, kind in tested],
+                  left)
 
 
-def _normal_images(folder: Path) -> list[Path]:
-    paths = images_in(folder) if folder.is_dir() else []
+def _child(folder: Path, name: str) -> Path | None:
+    """The folder of a name in any case; the exact one where there are several."""
+    if (folder / name).is_dir():
+        return folder / name
+    return next((path for path in folders_in(folder) if same_name(path.name) == name), None)
+
+
+def _leave_beside(folder: Path, taken: list[Path | None], left: LeftOut, within: Path,
+                  expected: str = "") -> None:
+    """Enters the images that lie in a folder beside those of its folders that are `taken`."""
+    for path in sorted(folder.iterdir()):
+        if path in taken or is_hidden(path.name):
+            continue
+        if path.is_dir():
+            leave_below(path, left, within)
+        elif path.suffix.lower() in SUFFIXES:
+            left.add(f"images directly in {folder.name}{expected}", str(path.relative_to(within)))
+
+
+def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
+    """The mask of each test image, None for a good one without; empty where there are no masks.
+
+    A mask is named as its image, or that and `_mask`. Raises InputError for defective images
+    without one, where others have one, and for a mask without its image.
+    """
+    truth = _child(folder, TRUTH)
+    masks = {(GOOD if same_name(kind.name) == GOOD else kind.name, _stem(path)): path
+             for kind in (folders_in(truth) if truth else []) for path in images_in(kind)}
+    if not masks:
+        return []
+    found = [masks.pop((kind, _stem(path)), None) for path, kind in zip(files.test, files.kinds)]
+    for path, kind, mask in zip(files.test, files.kinds, found):
+        if mask is None and kind != GOOD:
+            raise InputError(f"expected the mask of {path} in "
+                             f"{truth / kind / (path.stem + '_mask.png')}, found no such file")
+    if masks:
+        raise InputError(f"expected an image for every mask, found none for "
+                         f"{min(masks.values())}")
+    return found
+
+
+def _stem(path: Path) -> str:
+    """An image's name without suffix, and a mask's without its ending: by it the two belong."""
+    return unicodedata.normalize("NFC", path.stem).removesuffix("_mask")
+
+
+def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | None:
+    """True where a pixel has any share of the original mask; empty for good images. Raises
+    InputError for a good image whose mask is not black."""
     if not paths:
-        raise InputError(f"expected normal images in {folder}, found none")
-    return paths
-
-
-def _mask_of(image: Path, truth: Path) -> Path:
-    mask = truth / image.parent.name / f"{image.stem}_mask.png"
-    if not mask.is_file():
-        raise InputError(f"expected the mask of {image} in {mask}, found no such file")
-    return mask
-
-
-def _masks(paths: list[Path | None], size: int) -> Tensor:
-    """True where a pixel has any share of the original mask; empty for good images."""
+        return None
     masks = torch.zeros(len(paths), 1, size, size, dtype=torch.bool)
-    defective = torch.tensor([path is not None for path in paths])
-    masks[defective] = read_images(filter(None, paths), size, 1) > 0
+    for mask, path, kind in zip(masks, paths, kinds):
+        if path is not None:
+            mask[:] = read_mask(path, size)
+        if kind == GOOD and mask.any():
+            raise InputError(f"expected a black mask of a good image in {path}, found a defect")
     return masks
 
 
-def _cached(paths: list[Path], size: int, channels: int, category: str) -> Tensor:
+def _cached(paths: list[Path], size: int, channels: int, category: str, white: float) -> Tensor:
     """`read_images`, cached by the files' names, sizes and times; a damaged cache is ignored."""
     if not paths:
         return torch.empty(0, channels, size, size, dtype=torch.uint8)
     stats = [(path.resolve(), path.stat()) for path in paths]
     names = "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-    key = hashlib.sha256(f"{DECODER} {size} {channels}\n{names}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{DECODER} {size} {channels} {white:g}\n{names}".encode(
+        errors="surrogateescape")).hexdigest()[:16]
     cache = make_folder(runs_root() / "cache") / f"{category}-{size}-{key}.safetensors"
     with suppress(InputError):
         return load_tensors(cache)[0]["pictures"]  # the name in caches that exist
-    images = read_images(paths, size, channels)
+    images = read_images(paths, size, channels, white)
     save_tensors(cache, {"pictures": images}, {})
     return images

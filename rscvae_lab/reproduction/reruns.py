@@ -13,7 +13,15 @@ from typing import Any
 from PIL import Image
 
 from rscvae_lab.errors import InputError, NotebookFailed
-from rscvae_lab.storage.files import make_folder, project_root, runs_root, write_whole
+from rscvae_lab.storage.files import (
+    absolute,
+    is_executed_notebook,
+    make_folder,
+    output_file,
+    project_root,
+    runs_root,
+    write_whole,
+)
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
 _PARSERS = {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
@@ -61,20 +69,19 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
         InputError: no such notebook, a parameter is refused, or a cell raised InputError.
         NotebookFailed: a cell failed otherwise; `<out>.failed.ipynb` is the notebook up to there.
     """
-    notebook, out = Path(notebook).resolve(), Path(out).expanduser().resolve()
+    notebook = absolute(notebook)
     if notebook.suffix != ".ipynb" or not notebook.is_file():
         raise InputError(f"expected a notebook (.ipynb), found none at {notebook}")
-    if out.suffix != ".ipynb":
-        raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
-    if out == notebook:
-        raise InputError(f"expected another output file than the notebook, found {out}")
+    if absolute(out) == notebook:
+        raise InputError(f"expected another output file than the notebook, found {notebook}")
     parameters = checked_parameters(notebook, parameters)
-    make_folder(out.parent)
+    out = output_file(out, ".ipynb", is_executed_notebook)
+    failed = output_file(out.with_suffix(".failed.ipynb"), ".ipynb", is_executed_notebook)
     with tempfile.TemporaryDirectory() as scratch:
         executed = Path(scratch) / out.name
         _execute(notebook, executed, parameters, out)
         write_whole(out, executed.read_bytes())
-    out.with_suffix(".failed.ipynb").unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
     return out
 
 

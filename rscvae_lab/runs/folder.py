@@ -1,6 +1,7 @@
 """Writing a run's folder: found or claimed, begun, and finished with `metrics.json` last."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,35 +19,46 @@ from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.runs.run import (
-    CONFIG,
-    HISTORY,
     HISTORY_NAMES,
     METRIC_NAMES,
-    METRICS,
     NORMALISER_NAMES,
-    SCORES,
-    WEIGHTS,
     Run,
     best,
     last,
     new_model,
     read_config,
 )
-from rscvae_lab.storage.files import make_folder, project_root, remove_stale_parts, write_whole
+from rscvae_lab.storage.files import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    RUN_FILES,
+    SCORES,
+    WEIGHTS,
+    absolute,
+    make_folder,
+    project_root,
+    remove_stale_parts,
+    write_whole,
+)
 from rscvae_lab.storage.tensors import load_weights
 
-STATE, LOCK = "state.safetensors", ".lock"
+LOCK = ".rscvae.lock"
 
 
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
     """The finished run of this config in a folder, None where work is left; touches nothing.
 
     Raises:
-        InputError: the folder holds the run of another config, or an unfinished one and `resume`
-            is False.
+        InputError: the folder holds the run of another config, an unfinished one and `resume` is
+            False, or files of these names that are no run's.
     """
-    folder = Path(out).expanduser().resolve()
+    folder = absolute(out)
     if not (folder / CONFIG).is_file():
+        for name in RUN_FILES:
+            if os.path.lexists(folder / name):
+                raise InputError(f"expected a folder for a run in --out, found {name} in {folder} "
+                                 "without its config.json: choose another folder")
         return None
     difference = _difference(read_config(folder), config)
     if difference:
@@ -81,10 +93,7 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
 def begin(out: str | Path, config: Config) -> Path:
     """Makes a run's folder and writes `config.json`. Raises InputError where it cannot."""
     folder = make_folder(out)
-    remove_stale_parts(folder)
-    if not (folder / CONFIG).is_file():  # what lies there without a config is another run's
-        for name in (STATE, METRICS):
-            (folder / name).unlink(missing_ok=True)
+    remove_stale_parts(folder, RUN_FILES)
     write_whole(folder / CONFIG, config.to_json())
     return folder
 

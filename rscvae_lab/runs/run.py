@@ -18,11 +18,16 @@ from rscvae_lab.methods import rows_of
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import score
 from rscvae_lab.scoring import Normalisers
-from rscvae_lab.storage.files import runs_root
+from rscvae_lab.storage.files import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    SCORES,
+    WEIGHTS,
+    absolute,
+    runs_root,
+)
 from rscvae_lab.storage.tensors import load_weights
-
-CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
-SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
                  "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
@@ -58,7 +63,7 @@ class Run:
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Raises InputError where the folder holds no finished run."""
-        folder = Path(folder).expanduser().resolve()
+        folder = absolute(folder)
         if not (folder / METRICS).is_file():
             found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
             raise InputError(f"expected a finished run in {folder}, found {found}")
