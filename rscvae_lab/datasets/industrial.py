@@ -2,7 +2,7 @@
 defective ones to test on. The data set itself separates the two; only the held-out images, and the
 defective ones that mode e is trained on, are drawn at random."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,11 +61,12 @@ def survey(config: Config) -> str:
 
 def industrial_split(config: Config) -> OneClassSplit:
     """The split that a config describes. Raises InputError as `parts_of` and `split_of`."""
-    return split_of(parts_of(config, masks=False), config)
+    return split_of(parts_of(config, masks=False), config, take=_move)
 
 
-def split_of(parts: Parts, config: Config) -> OneClassSplit:
-    """The split of a category's images.
+def split_of(parts: Parts, config: Config,
+             take: Callable[[Tensor, Tensor], Tensor] = Tensor.__getitem__) -> OneClassSplit:
+    """The split of a category's images; `take` says how images (N, ...) of an index are taken.
 
     `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
     They leave the test set of every mode, so that all have the same one (our choice; in the paper,
@@ -83,11 +84,21 @@ def split_of(parts: Parts, config: Config) -> OneClassSplit:
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)
     none = parts.train[:0]
+    heldout, defects = parts.train[heldout], parts.test[anomalies] if mode_e else none
     return OneClassSplit(
-        train=parts.train[rest], anomalies=parts.test[anomalies] if mode_e else none,
-        heldout=parts.train[heldout], validation=none, pool=none, test=parts.test[tested],
+        train=take(parts.train, rest), anomalies=defects, heldout=heldout, validation=none,
+        pool=none, test=take(parts.test, tested),
         test_labels=torch.where(classes[tested] == 0, NORMAL, NOVEL),
         test_classes=classes[tested], test_index=tested)
+
+
+def _move(images: Tensor, index: Tensor) -> Tensor:
+    """The images of an ascending index, moved to the front of the same memory: a copy would need
+    as much again."""
+    for place, i in enumerate(index.tolist()):
+        if place != i:
+            images[place] = images[i]
+    return images[: len(index)]
 
 
 def kinds_of(kinds: Sequence[str]) -> list[str]:

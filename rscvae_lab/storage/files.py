@@ -102,14 +102,16 @@ def is_executed_notebook(path: Path) -> bool:
         return False
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Callable[[Path], None]) -> None:
     """Writes to a temporary file, then renames it: a reader sees the old file or the new one,
-    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`."""
+    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`.
+    A function writes the temporary file itself."""
     path = Path(path)
     part = path.with_name(f"{_part_of(path.name)}{os.getpid()}.part")
     try:
-        part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str)
-                         else content)
+        if isinstance(content, str):
+            content = content.encode(errors="backslashreplace")
+        content(part) if callable(content) else part.write_bytes(content)
         os.replace(part, path)
     except BaseException as error:
         with suppress(OSError):
