@@ -212,6 +212,19 @@ def test_a_text_is_no_image_whatever_programs_could_draw_it(score, parts):
     assert "program.png" in printed
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_decoders_print_nothing_themselves(compression, parts, capfd):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    save(parts / "a.tif", noise, compression=compression)
+    content = bytearray((parts / "a.tif").read_bytes())
+    content[40:60] = b"\xff" * 20
+    content[100:120] = b"\0" * 20
+    (parts / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif"):
+        read_image(parts / "a.tif", 32)
+    assert capfd.readouterr() == ("", "")
+
+
 NAMES = ["größe.png", "gro\u0308ße.png", "部品.png", "line\nbreak.png", "a" * 251 + ".png",
          os.fsdecode(b"caf\xe9.png"), "-p.png", "a,b\"c.png", " .png"]
 
@@ -300,7 +313,7 @@ def counts(metrics: dict) -> tuple[int, int, int]:
 
 def test_images_directly_in_test_are_said(category, train):
     save(category / "test" / "a.png")
-    assert ("left out: 1 images directly in test, not in test/good or test/TYPE (test/a.png)"
+    assert ("left out: 1 image directly in test, not in test/good or test/TYPE (test/a.png)"
             in train(category)[1])
 
 

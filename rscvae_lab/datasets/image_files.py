@@ -6,6 +6,7 @@ are taken as they are; an alpha channel that hides nothing is dropped. Grey leve
 set. Large images are decoded one at a time, and reduced before they are resized.
 """
 
+import ctypes
 import os
 import unicodedata
 import warnings
@@ -27,6 +28,8 @@ from rscvae_lab.errors import InputError
 DECODER = 3  # raise it when a file is decoded to other pixels; 3: large images are reduced first
 
 Image.init()
+with suppress(OSError, AttributeError):  # libtiff prints errors itself: Pillow raises them too
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 _NOT_DECODED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}  # by other programs, or not at all
 _FORMATS = [name for name in Image.ID if name not in _NOT_DECODED]
 _SUFFIX_FORMATS = {suffix: name for suffix, name in Image.registered_extensions().items()
@@ -58,8 +61,11 @@ class LeftOut(dict[str, list[str]]):
 
     def __str__(self) -> str:
         """One line such as `2 of no image format (a.txt, b.txt)`; empty for nothing."""
-        return ", ".join(f"{len(names)} {reason} ({', '.join(names[:3])}"
-                         f"{', ...' * (len(names) > 3)})" for reason, names in self.items())
+        def part(reason: str, names: list[str]) -> str:
+            reason = reason.replace("images", "image") if len(names) == 1 else reason
+            return f"{len(names)} {reason} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+
+        return ", ".join(part(*item) for item in self.items())
 
 
 def is_hidden(name: str) -> bool:
@@ -125,7 +131,7 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], L
             found = "no regular file" if path.exists() else "nothing"
             raise InputError(f"expected an image or a folder of images, found {found} at {path}")
     if not files:
-        raise InputError(f"expected images ({', '.join(sorted(SUFFIXES))}), found none in "
+        raise InputError(f"expected images (.png, .jpg, .tif ...), found none in "
                          f"{', '.join(map(str, paths))}" + (f"; left out: {left}" if left else ""))
     return list(dict.fromkeys(files)), left
 

@@ -82,9 +82,8 @@ def category_folder(root: str | Path | None, category: str) -> Path:
     if folder.is_dir():
         return folder
     present = folders_in(folder.parent) if folder.parent.is_dir() else []
-    composed = unicodedata.normalize("NFC", category)  # names on disk may be decomposed
     for other in present:
-        if unicodedata.normalize("NFC", other.name) == composed:
+        if _composed(other.name) == _composed(category):
             return other
     deeper = [other for other in present if (other / category).is_dir()]
     there = (f"it one folder deeper, in {deeper[0]}: expected that as the root" if deeper else
@@ -140,8 +139,7 @@ def _list_files(folder: Path) -> _Files:
                          + (f"; in {folder} there are {left}" if left else "") + LAYOUT)
     tested = [(path, kind) for kind in kinds for path in images_in(kind, left, folder)]
     return _Files(normal, [path for path, _ in tested],
-                  [GOOD if same_name(kind.name) == GOOD else kind.name for _, kind in tested],
-                  left)
+                  [_kind(kind) for _, kind in tested], left)
 
 
 def _child(folder: Path, name: str) -> Path | None:
@@ -170,11 +168,16 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
     without one, where others have one, and for a mask without its image.
     """
     truth = _child(folder, TRUTH)
-    masks = {(GOOD if same_name(kind.name) == GOOD else kind.name, _stem(path)): path
-             for kind in (folders_in(truth) if truth else []) for path in images_in(kind)}
+    masks = {(_kind(folder), _composed(path.stem)): path
+             for folder in (folders_in(truth) if truth else []) for path in images_in(folder)}
     if not masks:
         return []
-    found = [masks.pop((kind, _stem(path)), None) for path, kind in zip(files.test, files.kinds)]
+
+    def mask_of(path: Path, kind: str) -> Path | None:
+        name = _composed(path.stem)
+        return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
+
+    found = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
     for path, kind, mask in zip(files.test, files.kinds, found):
         if mask is None and kind != GOOD:
             raise InputError(f"expected the mask of {path} in "
@@ -185,9 +188,13 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
     return found
 
 
-def _stem(path: Path) -> str:
-    """An image's name without suffix, and a mask's without its ending: by it the two belong."""
-    return unicodedata.normalize("NFC", path.stem).removesuffix("_mask")
+def _kind(folder: Path) -> str:
+    return GOOD if same_name(folder.name) == GOOD else folder.name
+
+
+def _composed(name: str) -> str:
+    """A name as people compare it: on disk it may be decomposed, a letter apart from its mark."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | None:
