@@ -19,8 +19,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
-run: $(V)/.ready  ## the main job: train three modes, S_a, semantic deviation [DATASET= CATEGORY= EPOCHS= SEED=]
-	$(BIN)/rscvae run --dataset "$(DATASET)" --category "$(CATEGORY)" --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)")
+run: $(V)/.ready  ## the main job: train three modes, S_a, semantic deviation [DATASET= CATEGORY= EPOCHS= SEED= ROOT= SIZE=]
+	$(BIN)/rscvae run --dataset "$(DATASET)" --category "$(CATEGORY)" --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)") \
+		$(if $(ROOT),--root "$(ROOT)") $(if $(SIZE),--image-size "$(SIZE)")
 
 setup: $(V)/.ready  ## .venv with the pinned requirements and the package
 

@@ -5,6 +5,7 @@ Imports stand inside the commands, so that `rscvae --help` need not load torch.
 
 import argparse
 import io
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -22,7 +23,11 @@ _CSV = "the CSV to write"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports mistakes in one line, like the rest of the program."""
+    """Reports mistakes in one line, like the rest of the program; -1e-3 is a value."""
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self._negative_number_matcher = re.compile(r"-\.?\d|-inf|-nan")  # as Python 3.14 has it
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
@@ -55,7 +60,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep = add("sweep", _sweep, "train categories x methods x seeds into one table")
     sweep.add_argument("--dataset", default="digits", help=_DATASETS)
     sweep.add_argument("--categories", default="all",
-                       help="numbers, names or slugs, separated by commas; or all")
+                       help="numbers, names or slugs, separated by commas, in double quotes where "
+                       "they have one; or all")
     sweep.add_argument("--methods", default="vae,o,d,e", help="as --mode, separated by commas")
     sweep.add_argument("--seeds", default="0", help=_SEEDS)
     sweep.add_argument("--out", required=True,
@@ -64,14 +70,10 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                        help="loky (default): this machine; dask: a cluster")
     sweep.add_argument("--scheduler", help="the Dask cluster's address: tcp://host:8786")
     sweep.add_argument("--jobs", type=int, help="processes here (default: one per core)")
-    sweep.add_argument("--epochs", type=int, help=_EPOCHS)
+    _add_common_options(sweep)
     for parser in (train, sweep):
         parser.add_argument("--device", default="auto", help=_DEVICES)
         parser.add_argument("--scale", default="lesson", help="lesson or paper")
-        parser.add_argument("--root", default="",
-                            help="for data set folder: the folder that holds its categories")
-        parser.add_argument("--image-size", type=int,
-                            help="pixels per side (default: 32, for industrial images 256)")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                             help="any field of config.json; repeatable")
 
@@ -103,8 +105,34 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_class_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", default="digits", help=_DATASETS)
-    parser.add_argument("--category", default="8", help="the normal class: number, name or slug")
+    parser.add_argument("--category", help="the normal class: number, name or slug (default: 8; "
+                        "of data set folder, its only subfolder)")
+    _add_common_options(parser)
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help=_EPOCHS)
+    parser.add_argument("--root", default="",
+                        help="for data set folder: the folder that holds its categories")
+    parser.add_argument("--image-size", type=int,
+                        help="pixels per side (default: 32, for industrial images 256)")
+
+
+def _name_category(args: argparse.Namespace) -> None:
+    """Fills in a category that was left out, where there is one to choose."""
+    from rscvae_lab.config import CATEGORIES, FOLDER, IMAGE_FOLDERS, known_dataset
+    from rscvae_lab.datasets.industrial import only_category
+
+    dataset = known_dataset(args.dataset)
+    if args.category is not None:
+        return
+    if dataset == FOLDER and args.root:
+        args.root, args.category = only_category(args.root)
+        return
+    names = CATEGORIES.get(dataset, ("?",))  # of a folder without a root, the config complains
+    if dataset in IMAGE_FOLDERS and len(names) > 1:
+        raise InputError(f"expected --category, one of {', '.join(names)}, found none")
+    args.category = "8" if dataset not in IMAGE_FOLDERS else names[0]
 
 
 def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -124,18 +152,20 @@ def _train(args: argparse.Namespace) -> None:
     from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
+    _name_category(args)
     config = Config(**_settings(args, "dataset", "category", "mode", "seed"))
-    name = f"{config.dataset}-{config.category}-{config.mode}-{config.config_hash}"
-    args.out = args.out or str(runs_root() / name)
-    finished = (absolute(args.out) / METRICS).is_file()
+    places = [absolute(args.out)] if args.out else runs_root().glob("*")
+    finished = {place.resolve() for place in places if (place / METRICS).is_file()}
     _print_notes({config.result_note})
     run = train(config, args.out, resume=args.resume, progress=None)
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
     figures = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in names
                         if run.metrics[name] is not None)
-    print(f"{'already finished, left as it is' if finished else 'finished'}: {run.folder}")
+    state = "already finished, left as it is" if run.folder in finished else "finished"
+    print(f"{state}: {run.folder}")
     print(figures or f"no AUROC: {run.metrics['n_test_normal']} normal and "
           f"{run.metrics['n_test_novel']} novel test images")
+    _print_notes({run.threshold_note})
 
 
 def _print_notes(notes: set[str]) -> None:
@@ -168,10 +198,12 @@ def _sweep(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace) -> int:
+    from rscvae_lab.runs import Run
     from rscvae_lab.runs.inference import score_images
 
     table, unreadable, left = score_images(args.run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
+    _print_notes({Run.load(args.run).threshold_note})
     for message in unreadable:
         _say(f"skipped: {message}")
     _say(f"{len(table)} images taken, {len(unreadable)} unreadable"
@@ -188,7 +220,9 @@ def _rerun(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace) -> None:
     from rscvae_lab.reproduction.reports import main_job
 
-    folder = main_job(args.dataset, args.category, args.epochs, args.seed)
+    _name_category(args)
+    folder = main_job(args.dataset, args.category, args.epochs, args.seed, args.root,
+                      args.image_size)
     print(f"finished: look at {folder / 'index.html'}")
 
 
@@ -196,8 +230,10 @@ def _regions(args: argparse.Namespace) -> None:
     from rscvae_lab.reproduction.reports import write_regions
     from rscvae_lab.sweeps import parse_seeds
 
-    seeds = parse_seeds(args.seeds)
-    print(write_regions(args.dataset, args.category, args.epochs, seeds, args.out))
+    _name_category(args)
+    names = ("dataset", "category", "epochs", "root", "image_size")
+    settings = {name: getattr(args, name) for name in names}
+    print(write_regions(settings, parse_seeds(args.seeds), args.out))
 
 
 def _notebooks(_: argparse.Namespace) -> None:
@@ -226,6 +262,12 @@ def _bench(args: argparse.Namespace) -> None:
     print(f"{table(report)}\nwritten: {report['path']}")
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has no exception of its own for the memory of a CPU."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or (
+        "can't allocate memory" in str(error))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -243,6 +285,12 @@ def main(arguments: list[str] | None = None) -> int:
         reason, file = error.strerror or error, error.filename or "no file named"
         _say(f"{reason}: {file}")
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(f"rscvae: memory is short: {' '.join(str(error).split())[:200]}; try a smaller "
+              "batch_size, image_size or widths", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         _say(f"stopped; {_resume_hint(args)}")
         return 130

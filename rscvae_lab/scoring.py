@@ -8,14 +8,16 @@ over held-out normal images, which is the one we store and threshold.
 from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import beta, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.errors import InputError
 
 ALPHA = 0.5  # Sec. 4.1
+ROUNDING = 1e-5  # relative, of terms computed in float32
 THRESHOLD_PERCENTILE = 95.0
+FEWEST_HELDOUT = 59  # 0.95^59 < 5 %: with fewer, no held-out score is surely above 95 % of normals
 
 
 class Normalisers(NamedTuple):
@@ -64,14 +66,40 @@ def s_a_relative(l_recon: np.ndarray, l_mut: np.ndarray) -> float:
     return float(np.std(ratio) / np.mean(ratio))
 
 
-def s_a_spearman(l_recon: np.ndarray, l_mut: np.ndarray) -> float:
-    """Rank correlation of l_mut and l_recon: S_a's purpose, no normalisers. NaN if constant."""
+def s_a_spearman(l_recon: np.ndarray, l_mut: np.ndarray) -> float | None:
+    """Rank correlation of l_mut and l_recon: S_a's purpose, no normalisers. None where one of them
+    is constant but for rounding."""
+    for term in (l_recon, l_mut):
+        if len(term) < 2 or np.ptp(term) <= ROUNDING * np.max(np.abs(term)):
+            return None
     return float(spearmanr(l_mut, l_recon).statistic)
 
 
 def threshold(heldout_scores: np.ndarray) -> float:
     """The 95th percentile of held-out normal scores: about 5 % of normal images count as novel."""
     return float(np.percentile(heldout_scores, THRESHOLD_PERCENTILE))
+
+
+class FalseAlarms(NamedTuple):
+    """Between which shares of new normal images the threshold calls novel, at 95 % confidence."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, n_heldout: int, confidence: float = 0.95) -> Self | None:
+        """The share above the k-th smallest of n scores is distributed as Beta(n - k + 1, k),
+        whatever the scores' distribution is, if it is continuous and images are independent
+        (David and Nagaraja 2003, Sec. 2.3). The percentile lies between two held-out scores: the
+        interval is from the lower end of the upper one to the upper end of the lower one. None
+        without scores."""
+        if n_heldout < 1:
+            return None
+        place = (n_heldout - 1) * THRESHOLD_PERCENTILE / 100
+        below, above = int(np.floor(place)) + 1, int(np.ceil(place)) + 1
+        tail = (1 - confidence) / 2
+        return cls(float(beta.ppf(tail, n_heldout - above + 1, above)),
+                   float(beta.ppf(1 - tail, n_heldout - below + 1, below)))
 
 
 def auroc_standard_error(auroc: float, n_normal: int, n_novel: int) -> float:

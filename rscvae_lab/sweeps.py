@@ -24,9 +24,10 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list
-from rscvae_lab.errors import InputError
-from rscvae_lab.runs.folder import LOCK
+from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
+from rscvae_lab.datasets import identified
+from rscvae_lab.errors import InputError, warn_once
+from rscvae_lab.runs.folder import LOCK, changes
 from rscvae_lab.runs.run import Run
 from rscvae_lab.runs.table import Table, Unit
 from rscvae_lab.storage.files import (
@@ -59,17 +60,22 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     """The units of a sweep; lists are separated by commas, `all` means every category.
 
     Ensembles depend on the plan alone and not on what is already finished, because a model's
-    bytes can depend on the others in its ensemble. Raises InputError for a name or value that is
-    unknown.
+    bytes can depend on the others in its ensemble. Own images are fingerprinted here, so that the
+    rows of others are not taken for theirs. Raises InputError for a name or value that is unknown,
+    or images that are not there.
     """
     for name in ("dataset", "category", "mode", "seed", "stack"):
         if name in settings:
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
-    combinations = product(parse_seeds(seeds), category_list(dataset, categories), _names(methods))
+    names = category_list(dataset, categories, settings.get("root", ""))
+    combinations = product(parse_seeds(seeds), names, _names(methods))
     configs = list(dict.fromkeys(
         Config(dataset=dataset, category=category, mode=method, seed=seed, **settings)
         for seed, category, method in combinations))
+    data = {config.category: config for config in configs}
+    data = {category: identified(config).data for category, config in data.items()}
+    configs = [replace(config, data=data[config.category]) for config in configs]
     if configs[0].device == "cuda":
         return _ensembles(configs, stack)
     return [(config,) for config in configs]
@@ -133,6 +139,7 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
         with FileLock(runs / LOCK, timeout=0):
             remove_stale_parts(out.parent, [out.name])
             table = Table(out, units)
+            _say_what_changed(table, runs)
             todo = table.unfinished()
             say_what_is_read(config for unit in todo for config in unit)
             outcomes = (_on_dask(todo, scheduler) if backend == "dask"
@@ -140,6 +147,16 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
             return _collect(outcomes, table, len(todo), runs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be alone") from None
+
+
+def _say_what_changed(table: Table, runs: Path) -> None:
+    """Rows of a category's other images stay in the table; so does the news of them."""
+    for config in {unit[0].category: unit[0] for unit in table.units if unit[0].data}.values():
+        for row in table.of_other_images(config)[-1:]:
+            of_run = next(runs.glob(f"*-{row['config_hash']}"), runs)
+            warn_once(f"{table.path} has rows of other images of {config.category} "
+                      f"({changes(of_run, config)}): they stay as they are, under their "
+                      "fingerprint (column data); those of today are trained anew")
 
 
 def _collect(outcomes: Iterator[Outcome], table: Table, n_todo: int, runs: Path) -> list[Outcome]:
@@ -165,7 +182,7 @@ def _failed(unit: Unit, reason: object) -> Outcome:
 
 def _train_unit(unit: Unit, runs: Path, progress: bool | None = False) -> Outcome:
     """Trains a unit in its folders. Any error becomes the unit's failure, so that others go on."""
-    folders = [runs / f"{c.category}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
+    folders = [runs / f"{short(c.category)}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
     try:
         if len(unit) == 1:
             done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True)]
@@ -196,7 +213,8 @@ def _end_with(parent: int) -> None:
 
 def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Iterator[Outcome]:
     """On a GPU one unit after the other; on a CPU one per process, again if its process dies."""
-    left, jobs = list(units), jobs or joblib.cpu_count()
+    left = list(units)
+    jobs = min(jobs or joblib.cpu_count(), max(1, len(left)))
     if left and left[0][0].device == "cuda":
         yield from (_train_unit(unit, runs, progress=None) for unit in left)
         return

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import show_progress
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_split, survey
+from rscvae_lab.datasets import identified, load_split, survey
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
@@ -68,11 +68,12 @@ def train_epoch(step: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Te
     return torch.stack([(part * measured).sum((0, -2)) for part in (1 - y, y)], -2)
 
 
-def train(config: Config, out: str | Path, *, resume: bool = False, progress: bool | None = True,
-          wait: bool = False, watch: Watch | None = None) -> Run:
+def train(config: Config, out: str | Path | None = None, *, resume: bool = False,
+          progress: bool | None = True, wait: bool = False, watch: Watch | None = None) -> Run:
     """Trains what the config describes, and leaves a finished run in the folder `out`.
 
     Args:
+        out: by default a folder among the runs, named after this one.
         resume: go on with an unfinished run of the same config; begins where nothing was begun.
             A finished run of the same config is returned as it is.
         progress: a bar over the epochs; None shows it on a terminal only.
@@ -80,10 +81,12 @@ def train(config: Config, out: str | Path, *, resume: bool = False, progress: bo
         watch: called after every epoch; False ends the training there.
 
     Raises:
-        InputError: the folder holds another config's run, the data set is not there, training
-            diverged.
+        InputError: the folder holds another config's run or that of other images, the data set is
+            not there, training diverged.
         TrainingStopped: `watch` said so; the run can be resumed.
     """
+    config = identified(config)
+    out = folders.default(config) if out is None else out
     finished = folders.find(out, config, resume)
     if finished:
         return finished
@@ -123,9 +126,11 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
 
 
 def trained(config: Config, progress: bool | None = True) -> Run:
-    """The run of a config from the store that notebooks share, trained on first use."""
+    """The run of a config from the store that notebooks share, trained on first use; where another
+    process is training it, that one's."""
+    config = identified(config)
     return train(config, runs_root() / "store" / config.config_hash, resume=True,
-                 progress=progress)
+                 progress=progress, wait=True)
 
 
 def say_what_is_read(configs: Iterable[Config], progress: bool | None = None) -> None:

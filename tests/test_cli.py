@@ -125,6 +125,8 @@ def test_train_and_score_end_to_end(pictures, tmp_path, capsys):
         "novelty_score",
         "threshold",
         "novel",
+        "false_alarms_low",
+        "false_alarms_high",
     ]
     assert len(table) == 21
     is_eight = table.file.str.contains("eight")

@@ -109,3 +109,30 @@ def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():
     alone = scoring.auroc_standard_error(scoring.auroc(labels, first), 80, 150)
     assert found < 0.8 * alone * 2**0.5
     assert scoring.auroc_difference_error(labels, first, first) == 0
+
+
+@pytest.mark.parametrize("n", [1, 3, 12, 59, 585])
+def test_the_claim_about_false_alarms_holds_for_scores_of_any_distribution(n):
+    """20,000 thresholds from n held-out scores: 2.5 % of true rates lie beyond each end at most;
+    the interval is exact where the percentile is one of the scores."""
+    low, high = scoring.FalseAlarms.of(n)
+    scores = np.random.default_rng(n).random((20_000, n))
+    thresholds = np.percentile(scores, scoring.THRESHOLD_PERCENTILE, axis=1)
+    rates = 1 - thresholds  # of uniform scores; those of others are the same
+    assert np.mean(rates < low) <= 0.025 + 0.004
+    assert np.mean(rates > high) <= 0.025 + 0.004
+    assert np.mean((rates < low) | (rates > high)) >= (0.03 if n == 1 else 0.002)
+
+
+def test_fewer_than_59_cannot_promise_five_percent():
+    """The highest of n scores is above 95 % of normals with a confidence of 1 - 0.95^n."""
+    assert 1 - 0.95 ** scoring.FEWEST_HELDOUT >= 0.95 > 1 - 0.95 ** (scoring.FEWEST_HELDOUT - 1)
+    assert scoring.FalseAlarms.of(0) is None
+
+
+def test_a_rank_correlation_needs_terms_that_vary():
+    constant = np.full(4, 0.3) * (1 + 1e-7 * np.arange(4))  # but for rounding
+    assert scoring.s_a_spearman(constant, np.arange(4.0)) is None
+    assert scoring.s_a_spearman(np.arange(4.0), constant) is None
+    assert scoring.s_a_spearman(np.arange(4.0), np.arange(4.0) ** 2) == pytest.approx(1)
+    assert scoring.s_a_spearman(np.arange(1.0), np.arange(1.0)) is None

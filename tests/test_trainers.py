@@ -166,19 +166,6 @@ def test_a_finished_run_is_left_alone_and_another_config_refused(tmp_path):
         train(Config(epochs=2), tmp_path, progress=False)
 
 
-def test_what_lies_in_a_folder_without_a_config_is_not_taken_over(tmp_path):
-    fresh, stale = (
-        train(Config(epochs=1, seed=seed), tmp_path / str(seed), progress=False) for seed in (1, 2)
-    )
-    (stale.folder / "config.json").unlink()
-    (stale.folder / "state.safetensors").write_text("another training's")
-    assert (
-        train(Config(epochs=1, seed=1), stale.folder, progress=False).metrics["auroc"]
-        == fresh.metrics["auroc"]
-    )
-    assert weights(stale.folder) == weights(fresh.folder)
-
-
 def test_the_store_trains_once(tmp_path, monkeypatch):
     monkeypatch.setenv("RSCVAE_RUNS", str(tmp_path))
     config = Config(epochs=1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from rscvae_lab import NORMAL
 from rscvae_lab.analysis.embedding import CodeMap
 from rscvae_lab.analysis.surveys import Examined, Survey
-from rscvae_lab.config import class_index
+from rscvae_lab.config import IMAGE_FOLDERS, class_index
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
     """Images, and the group and the class number of each."""
     split, config = survey.split, survey.run.config
     generator, normal = torch.Generator().manual_seed(seed), split.test_labels == NORMAL
-    own_class = torch.tensor(class_index(config.dataset, config.category))
+    industrial = config.dataset in IMAGE_FOLDERS  # of which class 0 is good
+    own_class = torch.tensor(0 if industrial else class_index(config.dataset, config.category))
     images = (split.train, split.test[normal], split.test[~normal])
     classes = (own_class.expand(len(split.train)), split.test_classes[normal],
                split.test_classes[~normal])

@@ -16,8 +16,8 @@ class CodeMap:
     """A map of codes, computed by one thread: openTSNE's other threads wait by spinning, which on
     busy cores costs more than they gain."""
 
-    def __init__(self, fitted: TSNEEmbedding) -> None:
-        self._fitted = fitted
+    def __init__(self, fitted: TSNEEmbedding, n_dimensions: int) -> None:
+        self._fitted, self._n_dimensions = fitted, n_dimensions
 
     @classmethod
     def fit(cls, codes: np.ndarray, seed: int = 0) -> Self:
@@ -33,7 +33,7 @@ class CodeMap:
                              "of 2 or more dimensions, found "
                              f"{n}, {finite} finite, of {dimensions}")
         tsne = TSNE(perplexity=min(PERPLEXITY, n // 4), n_jobs=1, random_state=seed)
-        return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
+        return cls(tsne.fit(np.asarray(codes, dtype=np.float64)), dimensions)
 
     @property
     def points(self) -> np.ndarray:
@@ -41,8 +41,14 @@ class CodeMap:
         return np.asarray(self._fitted)
 
     def place(self, codes: np.ndarray) -> np.ndarray:
-        """The places (M, 2) of new codes (M, D) among the fitted ones, which do not move."""
-        return np.asarray(self._fitted.transform(np.asarray(codes, dtype=np.float64)))
+        """The places (M, 2) of new codes (M, D) among the fitted ones, which do not move. Raises
+        InputError for codes of another width, or that are not finite."""
+        codes, dimensions = np.asarray(codes, dtype=np.float64), self._n_dimensions
+        if codes.ndim != 2 or codes.shape[1] != dimensions or not np.isfinite(codes).all():
+            raise InputError(f"expected finite codes of {dimensions} dimensions, as the map was "
+                             f"fitted to, found shape {codes.shape} with "
+                             f"{int((~np.isfinite(codes)).sum())} NaN or infinite values")
+        return np.asarray(self._fitted.transform(codes)) if len(codes) else np.empty((0, 2))
 
 
 def silhouette(codes: np.ndarray, labels: np.ndarray, most: int = 2000, seed: int = 0) -> float:

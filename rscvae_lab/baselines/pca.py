@@ -10,6 +10,7 @@ Source: Pearson 1901; as an anomaly score, Jackson and Mudholkar 1979.
 
 from typing import Self
 
+import numpy as np
 import torch
 from sklearn.decomposition import PCA as SklearnPCA
 from torch import Tensor, nn
@@ -33,7 +34,9 @@ class PCA(nn.Module):
         """Fits mean and components to normal images (N, C, S, S), uint8 or in [0, 1]; components
         beyond N are zero."""
         flat = self._flat(images).cpu().numpy()
-        fitted = SklearnPCA(min(len(self.components), len(flat)), svd_solver="full").fit(flat)
+        n_components = min(len(self.components), len(flat))
+        with np.errstate(invalid="ignore"):  # images that are all alike explain 0 / 0 of variance
+            fitted = SklearnPCA(n_components, svd_solver="full").fit(flat)
         self.mean.copy_(torch.from_numpy(fitted.mean_))
         self.components.zero_()[: len(fitted.components_)] = torch.from_numpy(fitted.components_)
         return self

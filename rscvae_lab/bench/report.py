@@ -31,13 +31,14 @@ from rscvae_lab.bench import industrial, plain_loops
 from rscvae_lab.bench.timing import Contestant, race, timed, training_speed
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
+from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.runs.folder import commit
 from rscvae_lab.storage.files import make_folder, project_root, write_whole
 from rscvae_lab.trainers import prepare, train
 
-ROUNDS = 9
+ROUNDS, MOST_SECONDS = 9, 3600
 STACKS = (10, 40)
 N_IMAGES = 5_265  # MNIST 8 without its held-out tenth
 MEANINGS = {
@@ -69,6 +70,8 @@ MEANINGS |= {name: " / ".join(pair) for name, pair in RATIOS.items()}
 def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
     """Measures, each contestant for so many seconds per round, and writes the report to
     `results/bench/<host>-<date>.json`."""
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise InputError(f"seconds must lie between 0 and {MOST_SECONDS}, found {seconds}")
     config = Config(dataset="mnist", device=device, threads=2)
     prepare(config)
     rounds = pd.concat([race(contestants(config), seconds, ROUNDS),

@@ -9,7 +9,9 @@ from rscvae_lab.config.categories import (
     category_slug,
     class_index,
     known_dataset,
+    short,
     slug,
+    subfolders,
 )
 from rscvae_lab.config.schema import (
     ADDED_LATER,
@@ -22,4 +24,4 @@ from rscvae_lab.config.schema import (
 
 __all__ = ["ADDED_LATER", "CATEGORIES", "FOLDER", "GREY", "IMAGE_FOLDERS", "PAPER_HALF_PERIOD",
            "RECIPE", "WIDTHS", "Config", "category_list", "category_slug", "class_index",
-           "known_dataset", "require_vae", "slug"]
+           "known_dataset", "require_vae", "short", "slug", "subfolders"]

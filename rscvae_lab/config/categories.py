@@ -4,8 +4,10 @@ Labelled data sets have ten classes, one of which is taken as normal. Each categ
 images has normal and defective ones; those of `folder` are the subfolders of a user's folder.
 """
 
+import csv
 import re
 from pathlib import Path
+from unicodedata import normalize
 
 from rscvae_lab.errors import InputError
 
@@ -40,6 +42,8 @@ def known_dataset(dataset: str) -> str:
 
 def class_index(dataset: str, category: str | int) -> int:
     """The class number of a category given as number, name or slug. Raises InputError."""
+    if known_dataset(dataset) == FOLDER:
+        raise InputError(f"expected a data set whose classes are known, found {FOLDER}")
     names = CATEGORIES[known_dataset(dataset)]
     text = str(category).strip()
     if text.isdecimal() and int(text) < len(names):
@@ -52,19 +56,41 @@ def class_index(dataset: str, category: str | int) -> int:
 
 
 def category_slug(dataset: str, category: str | int) -> str:
-    """The category in names of runs; for `folder`, the subfolder's name. Raises InputError."""
+    """The category in names of runs; for `folder`, the subfolder's name, accents as one character
+    each (file systems differ in that). Raises InputError."""
     if known_dataset(dataset) == FOLDER:
-        if str(category) in ("", "..") or Path(str(category)).name != str(category):
+        name = normalize("NFC", str(category)).rstrip("/")
+        if name in ("", "..") or Path(name).name != name:
             raise InputError(f"expected the name of a subfolder as category, found {category!r}")
-        return str(category)
+        return name
     return slug(CATEGORIES[known_dataset(dataset)][class_index(dataset, category)])
 
 
-def category_list(dataset: str, text: str) -> list[str]:
-    """The slugs of a comma-separated list of categories; `all` stands for every category."""
-    names = map(str.strip, text.split(","))
+def category_list(dataset: str, text: str, root: str = "") -> list[str]:
+    """The slugs of a comma-separated list of categories, or of `all`; a name that has a comma
+    stands alone or in double quotes. Raises InputError."""
+    is_folder = known_dataset(dataset) == FOLDER
+    every = subfolders(root) if is_folder else CATEGORIES[known_dataset(dataset)]
+    names = list(map(str.strip, next(csv.reader([text], skipinitialspace=True), [])))
     if text.strip().lower() == "all":
-        if known_dataset(dataset) == FOLDER:
-            raise InputError("expected the names of subfolders, found all")
-        names = CATEGORIES[known_dataset(dataset)]
+        names = every
+    elif normalize("NFC", text) in (normalize("NFC", name) for name in every):
+        names = [text]
+    if not names:
+        expected = f"subfolders in {root or 'a root'}" if is_folder else "categories"
+        raise InputError(f"expected {expected}, found none")
     return list(dict.fromkeys(category_slug(dataset, name) for name in names))
+
+
+def short(category: str) -> str:
+    """The start of a category for the names of files: at most 100 bytes, of the usual 255."""
+    return category.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
+
+
+def subfolders(root: str | Path) -> list[str]:
+    """The names of the folders in a folder, without hidden ones, sorted; none without a root."""
+    folder = Path(root).expanduser()
+    if not root or not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir()
+                  if path.is_dir() and not path.name.startswith("."))

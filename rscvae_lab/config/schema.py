@@ -19,6 +19,7 @@ RECIPE = 5  # raise it when a change of the code changes what an unchanged confi
 
 WIDTHS = {"lesson": (16, 32, 64, 128), "wide": (32, 64, 128, 256)}
 LESSON_EPOCHS = {"digits": 60, "mnist": 10, "fashion_mnist": 10}  # other data sets: 30
+MOST_PIXELS, MOST_CHANNELS = 1024, 4096  # a side, as MVTec AD's photos have; of a convolution
 PAPER_RATE, PAPER_HALF_PERIOD = 1e-2, 50  # Sec. 4.1; T_max
 # Pairs: labelled data sets, industrial images.
 LESSON_RATES = (1e-3, 3e-4)  # in proportion to the batch size (Goyal et al. 2017)
@@ -156,8 +157,9 @@ class Config:
             self._check_field(name)
         size, industrial = self.image_size, self.dataset in IMAGE_FOLDERS
         step = 32 if self.network == "resnet18" else 16
-        if size < 32 or size % step:
-            raise InputError(f"image_size must be a multiple of {step} from 32 up, found {size}")
+        if not 32 <= size <= MOST_PIXELS or size % step:
+            raise InputError(f"image_size must be a multiple of {step} from 32 to {MOST_PIXELS}, "
+                             f"found {size}")
         if size == step and self.network == "resnet18" and self.batch_size == 1:
             raise InputError("batch normalisation of one number needs a batch_size of at least 2, "
                              "found 1: a ResNet reduces 32 x 32 pixels to 1 x 1")
@@ -173,9 +175,17 @@ class Config:
         if industrial and self.anomaly_draw != "stratified":
             raise InputError(f"anomaly_draw must be stratified on {self.dataset}, by type of "
                              f"defect, found {self.anomaly_draw}")
-        if len(self.widths) != 4 or min(self.widths) < 1:
-            raise InputError("widths must be four positive integers such as 16-32-64-128, "
-                             f"found {self.widths}")
+        if len(self.widths) != 4 or not 1 <= min(self.widths) <= max(self.widths) <= MOST_CHANNELS:
+            raise InputError(f"widths must be four integers from 1 to {MOST_CHANNELS} such as "
+                             f"16-32-64-128, found {self.widths}")
+        self._check_anomalies(industrial)
+
+    def _check_anomalies(self, industrial: bool) -> None:
+        """A mode that is trained on (pseudo-)anomalies needs some."""
+        name = "per_defect" if industrial and self.mode == "e" else "p"
+        if self.method.anomalies and not getattr(self, name):
+            raise InputError(f"mode {self.mode} trains on {self.method.anomalies} anomalies: "
+                             f"expected {name} above 0, found 0; mode o does without")
 
     @property
     def method(self) -> Method:
@@ -185,9 +195,11 @@ class Config:
     @property
     def config_hash(self) -> str:
         """The run's identity: twelve hexadecimal digits over all fields, without those added later
-        that have their former value: older runs keep their identity."""
+        that have their former value: older runs keep their identity. Where images have a
+        fingerprint, it does not matter where they lie."""
         counted = {name: value for name, value in asdict(self).items()
-                   if name not in ADDED_LATER or value != ADDED_LATER[name]}
+                   if (name not in ADDED_LATER or value != ADDED_LATER[name])
+                   and not (name == "root" and self.data)}
         return hashlib.sha256((json.dumps(counted, indent=2) + "\n").encode()).hexdigest()[:12]
 
     @property

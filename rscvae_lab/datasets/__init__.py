@@ -5,11 +5,19 @@ from torch import Tensor
 from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, Config, class_index
 from rscvae_lab.datasets import digits, mnist
 from rscvae_lab.datasets.images import resize
-from rscvae_lab.datasets.industrial import industrial_split, survey, verify_industrial
+from rscvae_lab.datasets.industrial import (
+    identified,
+    industrial_split,
+    kinds_of,
+    parts_of,
+    survey,
+    verify_industrial,
+)
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split
 from rscvae_lab.errors import InputError
 
-__all__ = ["describe", "fetch", "images_by_class", "load_parts", "load_split", "survey", "verify"]
+__all__ = ["describe", "fetch", "identified", "images_by_class", "kinds_of", "load_parts",
+           "load_split", "parts_of", "require_tests", "survey", "verify"]
 
 
 def load_parts(dataset: str) -> tuple[LabelledImages, LabelledImages]:
@@ -25,8 +33,23 @@ def load_split(config: Config) -> OneClassSplit:
     return one_class_split(*load_parts(config.dataset), normal, config)
 
 
+def require_tests(config: Config, normal: int = 0, novel: int = 0) -> None:
+    """Raises InputError unless a config's test set has so many normal and novel images."""
+    counts = load_split(config).counts
+    if counts["n_test_normal"] < normal or counts["n_test_novel"] < novel:
+        raise InputError(f"expected at least {normal} normal and {novel} novel test images of "
+                         f"{config.category} to compare scores on, found "
+                         f"{counts['n_test_normal']} and {counts['n_test_novel']}; rscvae train "
+                         "needs none")
+
+
 def images_by_class(config: Config, most: int = 1000) -> dict[str, tuple[Tensor, Tensor]]:
-    """The first training and test images of each class, at most so many, uint8 (N, C, S, S)."""
+    """The first training and test images of each class, at most so many, uint8 (N, C, S, S).
+    Raises InputError for folders of images, which have no classes, and as `load_parts`."""
+    if config.dataset in IMAGE_FOLDERS:
+        raise InputError("images by class are those of digits, mnist or fashion_mnist, found "
+                         f"{config.dataset}")
+
     def of_class(part: LabelledImages, label: int) -> Tensor:
         return resize(part.images[part.labels == label][:most], config.image_size)
 

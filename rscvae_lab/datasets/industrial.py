@@ -4,18 +4,28 @@ defective ones that mode e is trained on, are drawn at random."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.config import CATEGORIES, FOLDER, IMAGE_FOLDERS, Config, class_index
+from rscvae_lab.config import (
+    CATEGORIES,
+    FOLDER,
+    IMAGE_FOLDERS,
+    Config,
+    class_index,
+    subfolders,
+)
 from rscvae_lab.datasets import mvtec_ad, synthetic
+from rscvae_lab.datasets.image_cache import Digests, fingerprint
+from rscvae_lab.datasets.image_files import images_in
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root
+from rscvae_lab.storage.files import absolute, data_root
 
 
 def category_folder(config: Config) -> Path:
@@ -28,6 +38,19 @@ def category_folder(config: Config) -> Path:
     return mvtec_ad.category_folder(None, name)
 
 
+def only_category(root: str) -> tuple[str, str]:
+    """Root and category where no category is named: the only subfolder's, or, of a root that is
+    itself a category, its parent and its name. Raises InputError where neither is clear."""
+    folder = absolute(root)
+    names = subfolders(folder)
+    if folder.is_dir() and ("train" in names or images_in(folder)):
+        return str(folder.parent), folder.name
+    if len(names) != 1:
+        raise InputError(f"expected --category, a subfolder of {folder}, found none; there are "
+                         f"{', '.join(names) or 'no subfolders'}")
+    return str(folder), names[0]
+
+
 def verify_industrial(dataset: str) -> str:
     """One line for each category present. Raises InputError for none, or for a damaged file."""
     if dataset == FOLDER:
@@ -38,15 +61,48 @@ def verify_industrial(dataset: str) -> str:
     root = data_root() / dataset
     present = [name for name in CATEGORIES[dataset] if (root / name).is_dir()]
     if not present:
-        raise InputError(f"expected categories of MVTec AD in {root}, found none: "
+        nested = mvtec_ad.deeper(root, *CATEGORIES[dataset])
+        raise InputError(f"expected categories of MVTec AD in {root}, found none{nested}: "
                          f"get them at {mvtec_ad.SOURCE}")
     return "\n".join(f"{dataset}: {mvtec_ad.verify(root / name)}" for name in present)
 
 
+def digests_of(config: Config) -> Digests:
+    """The digests of a config's own image files, by name; none of data sets that are not the
+    user's files. Raises InputError as `mvtec_ad.load`, but for damaged files."""
+    if config.dataset not in ("mvtec_ad", FOLDER):
+        return {}
+    return mvtec_ad.digests_of(category_folder(config))
+
+
+def identified(config: Config) -> Config:
+    """The config with the fingerprint of its own images: other images are another training.
+
+    Raises:
+        InputError: it has a fingerprint, and the images have another; and as `digests_of`.
+    """
+    found = digests_of(config)
+    if not found:
+        return config
+    _check(config, found)
+    return replace(config, data=fingerprint(found))
+
+
+def _check(config: Config, found: Digests) -> None:
+    if config.data and config.data != fingerprint(found):
+        raise InputError(f"expected the images of {config.category} that have the fingerprint "
+                         f"{config.data}, found others in {category_folder(config)}: some were "
+                         "added, removed or changed since; train anew, or name the root of the "
+                         "former ones")
+
+
 def parts_of(config: Config, masks: bool = True) -> Parts:
-    """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`."""
-    return mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks,
-                         config.white)
+    """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`, and where
+    they are not those that the config's fingerprint is of."""
+    parts = mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks,
+                          config.white)
+    _check(config, parts.digests)
+    return parts
 
 
 def survey(config: Config) -> str:
@@ -70,13 +126,14 @@ def split_of(parts: Parts, config: Config,
 
     `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
     They leave the test set of every mode, so that all have the same one (our choice; in the paper,
-    only mode e's). Raises InputError for fewer than two normal images, or none for mode e.
+    only mode e's). Raises InputError for fewer than two normal images, or where mode e has no
+    defective ones.
     """
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
         raise InputError(f"expected at least 2 normal images of {config.category} to train on, "
                          f"found {n}")
-    if mode_e and config.per_defect and not set(parts.kinds) - {GOOD}:
+    if mode_e and not set(parts.kinds) - {GOOD}:
         raise InputError(f"mode e trains on defective images of {config.category}, found none: "
                          "expected another mode")
     heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
@@ -84,6 +141,10 @@ def split_of(parts: Parts, config: Config,
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)
     none = parts.train[:0]
+    if mode_e and not len(anomalies):
+        raise InputError(f"mode e trains on {config.per_defect} defective image(s) of each kind "
+                         f"and tests on others, found kinds of a single image of "
+                         f"{config.category}: expected another mode, or two images of a kind")
     heldout, defects = parts.train[heldout], parts.test[anomalies] if mode_e else none
     return OneClassSplit(
         train=take(parts.train, rest), anomalies=defects, heldout=heldout, validation=none,

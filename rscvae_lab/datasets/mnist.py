@@ -1,10 +1,15 @@
-"""MNIST and Fashion-MNIST through torchvision; `verify` checks MD5s, `load` only file sizes."""
+"""MNIST and Fashion-MNIST: fetched by torchvision, and read only if every byte is as published.
+
+A file may also lie there as `NAME.gz`, as it is published; then it is unpacked into memory.
+"""
 
 import gzip
 import hashlib
 import urllib.error
+import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rscvae_lab.datasets.one_class import LabelledImages
@@ -14,10 +19,8 @@ from rscvae_lab.storage.files import data_root
 FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # torchvision's names
 TRAIN, TEST = 60_000, 10_000
 
-_SIZES = {  # bytes: a header of 16 or 8, then a byte per pixel or label
-    "train-images-idx3-ubyte": 16 + TRAIN * 28 * 28, "train-labels-idx1-ubyte": 8 + TRAIN,
-    "t10k-images-idx3-ubyte": 16 + TEST * 28 * 28, "t10k-labels-idx1-ubyte": 8 + TEST,
-}
+_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _MD5 = {
     "mnist": ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
               "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"),
@@ -28,65 +31,77 @@ _MD5 = {
 
 def load(dataset: str) -> tuple[LabelledImages, LabelledImages]:
     """The official training and test parts, 28x28, one channel. Raises InputError for a file that
-    is missing, truncated, or not what its name says."""
-    check_files(dataset)
-    return _read(dataset, train=True), _read(dataset, train=False)
-
-
-def check_files(dataset: str) -> None:
-    """Raises InputError that names the first IDX file that is missing or of another length."""
-    for name, size in _SIZES.items():
-        path = raw_folder(dataset) / name
-        if not path.is_file():
-            raise InputError(f"expected {path}, found no such file: `rscvae data fetch {dataset}` "
-                             "downloads it, RSCVAE_DATA names another data folder")
-        if path.stat().st_size != size:
-            raise InputError(f"expected {size:,} bytes in {path}, found {path.stat().st_size:,}: "
-                             f"delete it and run `rscvae data fetch {dataset}`")
+    is missing, damaged, or not what its name says."""
+    images, labels, test_images, test_labels = (_content(dataset, name) for name in _FILES)
+    return _part(images, labels), _part(test_images, test_labels)
 
 
 def verify(dataset: str) -> str:
     """Compares every file's MD5 with the published one; returns a line. Raises InputError."""
-    check_files(dataset)
-    folder = raw_folder(dataset)
-    for name, expected in zip(_SIZES, _MD5[dataset], strict=True):
-        md5 = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
-        if md5 != expected:
-            raise InputError(f"expected MD5 {expected} for {folder / name}, found {md5}")
-    return (f"{dataset}: {TRAIN:,} training and {TEST:,} test images in {folder}, "
+    load(dataset)
+    return (f"{dataset}: {TRAIN:,} training and {TEST:,} test images in {raw_folder(dataset)}, "
             "checksums as published")
 
 
 def fetch(dataset: str) -> str:
-    """Downloads what is missing, then verifies. Raises InputError without a network."""
+    """Downloads the set where a file is missing, then verifies. Raises InputError without a
+    network, or where another file bears the name of one to download, which stays as it is."""
+    there = [name for name in _FILES if _find(dataset, name)]
+    for name in there:
+        _content(dataset, name)
+    if len(there) < len(_FILES):
+        _download(dataset)
+    return verify(dataset)
+
+
+def _download(dataset: str) -> None:
+    from rscvae_lab._torchvision import torchvision  # its import takes a second
+
+    reader = getattr(torchvision.datasets, FOLDERS[dataset])
     try:
-        _torchvision_set(dataset, train=True, download=True)
+        reader(data_root(), download=True)
     except (urllib.error.URLError, RuntimeError, gzip.BadGzipFile, EOFError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{dataset} could not be downloaded ({reason}): connect to the internet, "
                          f"or put the four IDX files into {raw_folder(dataset)}") from None
-    return verify(dataset)
 
 
 def raw_folder(dataset: str) -> Path:
     return data_root() / FOLDERS[dataset] / "raw"
 
 
-def _read(dataset: str, train: bool) -> LabelledImages:
-    try:
-        part = _torchvision_set(dataset, train, download=False)
-    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        raise InputError(f"expected IDX files in {raw_folder(dataset)}, found something else "
-                         f"({error})") from None
-    labels = part.targets.long()
-    if part.data.dtype != torch.uint8 or labels.min() < 0 or labels.max() > 9:
-        raise InputError(f"expected byte images with labels 0-9 in {raw_folder(dataset)}, "
-                         "found other content")
-    return LabelledImages(part.data.unsqueeze(1), labels)
+def _find(dataset: str, name: str) -> Path | None:
+    places = (raw_folder(dataset) / name, raw_folder(dataset) / f"{name}.gz")
+    return next((path for path in places if path.is_file()), None)
 
 
-def _torchvision_set(dataset: str, train: bool, download: bool):
-    from rscvae_lab._torchvision import torchvision  # its import takes a second
+def _content(dataset: str, name: str) -> bytes:
+    """A file's bytes, which are those published."""
+    path = _find(dataset, name)
+    if not path:
+        raise InputError(f"expected {raw_folder(dataset) / name}, found no such file: `rscvae "
+                         f"data fetch {dataset}` downloads it, RSCVAE_DATA names another data "
+                         "folder")
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"expected a gzip archive in {path}, found something else or a "
+                             f"damaged file ({error})") from None
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    expected = _MD5[dataset][_FILES.index(name)]
+    if md5 != expected:
+        raise InputError(
+            f"expected MD5 {expected}, that of {FOLDERS[dataset]}, in {path}, found {md5} over "
+            f"{len(content):,} bytes: own images are trained on as image files, by --dataset "
+            f"folder; a damaged file is replaced by `rscvae data fetch {dataset}` once it is "
+            "moved away")
+    return content
 
-    reader = getattr(torchvision.datasets, FOLDERS[dataset])
-    return reader(data_root(), train=train, download=download)
+
+def _part(images: bytes, labels: bytes) -> LabelledImages:
+    """Of IDX files: a header of 16 or 8 bytes, then a byte per pixel or label."""
+    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28)
+    classes = np.frombuffer(labels, np.uint8, offset=8).astype(np.int64)
+    return LabelledImages(torch.from_numpy(pixels.copy()), torch.from_numpy(classes))

@@ -7,21 +7,21 @@
 
 Folders' names count in any case. `good` and other folders side by side are taken as train/good and
 test/TYPE. A category may also be a plain folder of normal images: then nothing is tested. Images
-are decoded and resized once, and cached on disk until a file is changed, added or removed.
+are decoded and resized once, and cached on disk by their content.
 """
 
-import hashlib
 import unicodedata
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from rscvae_lab.config import subfolders
+from rscvae_lab.datasets import image_cache
+from rscvae_lab.datasets.image_cache import Digests
 from rscvae_lab.datasets.image_files import (
-    DECODER,
     SUFFIXES,
     LeftOut,
     folders_in,
@@ -33,8 +33,7 @@ from rscvae_lab.datasets.image_files import (
     same_name,
 )
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import absolute, data_root, make_folder, runs_root
-from rscvae_lab.storage.tensors import load_tensors, save_tensors
+from rscvae_lab.storage.files import absolute, data_root
 
 GOOD, TRUTH = "good", "ground_truth"
 LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
@@ -49,6 +48,7 @@ class Parts(NamedTuple):
     kinds: tuple[str, ...]  # of each test image: good, or its type of defect
     files: tuple[str, ...]  # of each test image, relative to the category's folder
     masks: Tensor | None  # bool (N, 1, S, S), True on the defect; None without ground truth
+    digests: Digests  # of all images
 
 
 class _Files(NamedTuple):
@@ -68,27 +68,41 @@ def load(folder: Path, size: int, channels: int, masks: bool = True, white: floa
         InputError: no normal images, a damaged file, or masks that do not match the images.
     """
     files = _list_files(folder)
-    train, test = (_cached(paths, size, channels, folder.name, white)
-                   for paths in (files.train, files.test))
+    digests = image_cache.digests(folder, [*files.train, *files.test])
+    contents, n = list(digests.values()), len(files.train)
+    train = image_cache.decoded(files.train, contents[:n], size, channels, white)
+    test = image_cache.decoded(files.test, contents[n:], size, channels, white)
     return Parts(train, test, tuple(files.kinds),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(_mask_files(folder, files), files.kinds, size) if masks else None)
+                 _masks(_mask_files(folder, files), files.kinds, size) if masks else None, digests)
+
+
+def digests_of(folder: Path) -> Digests:
+    """The digests of a category's images. Raises InputError as `load`, but for damaged files."""
+    files = _list_files(folder)
+    return image_cache.digests(folder, [*files.train, *files.test])
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
-    """ROOT/CATEGORY; ROOT is by default `mvtec_ad` in the data root. Raises InputError."""
+    """ROOT/CATEGORY, however its accents are written; ROOT is by default `mvtec_ad` in the data
+    root. Raises InputError, which says if the category lies one folder deeper."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
-    folder = absolute(root) / category
-    if folder.is_dir():
-        return folder
-    present = folders_in(folder.parent) if folder.parent.is_dir() else []
-    for other in present:
-        if _composed(other.name) == _composed(category):
-            return other
-    deeper = [other for other in present if (other / category).is_dir()]
-    there = (f"it one folder deeper, in {deeper[0]}: expected that as the root" if deeper else
-             f"{', '.join(other.name for other in present) or 'nothing'} there{source}")
-    raise InputError(f"expected a folder {folder}, found {there}")
+    root = absolute(root)
+    present = {_composed(name): name for name in subfolders(root)}
+    name = _composed(category)
+    if name not in present:
+        raise InputError(f"expected a folder {root / category}, found "
+                         f"{', '.join(present) or 'nothing'} there{deeper(root, name)}{source}")
+    return root / present[name]
+
+
+def deeper(root: Path, *categories: str) -> str:
+    """Words for the first of these categories that lies one folder too deep; else none."""
+    for folder in map(root.__truediv__, subfolders(root)):
+        for name in categories:
+            if name in subfolders(folder):
+                return f", and {name} one folder deeper: move it up from {folder}"
+    return ""
 
 
 def verify(folder: Path) -> str:
@@ -209,19 +223,3 @@ def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | No
         if kind == GOOD and mask.any():
             raise InputError(f"expected a black mask of a good image in {path}, found a defect")
     return masks
-
-
-def _cached(paths: list[Path], size: int, channels: int, category: str, white: float) -> Tensor:
-    """`read_images`, cached by the files' names, sizes and times; a damaged cache is ignored."""
-    if not paths:
-        return torch.empty(0, channels, size, size, dtype=torch.uint8)
-    stats = [(path.resolve(), path.stat()) for path in paths]
-    names = "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-    key = hashlib.sha256(f"{DECODER} {size} {channels} {white:g}\n{names}".encode(
-        errors="surrogateescape")).hexdigest()[:16]
-    cache = make_folder(runs_root() / "cache") / f"{category}-{size}-{key}.safetensors"
-    with suppress(InputError):
-        return load_tensors(cache)[0]["pictures"]  # the name in caches that exist
-    images = read_images(paths, size, channels, white)
-    save_tensors(cache, {"pictures": images}, {})
-    return images

@@ -55,7 +55,7 @@ class OneClassSplit:
 def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, config: Config
                     ) -> OneClassSplit:
     """Splits a labelled data set around its class `normal`. Raises InputError for a class with
-    fewer than two training images."""
+    fewer than two training images, or where mode e has no others."""
     of_class = torch.nonzero(train.labels == normal).flatten()
     n = len(of_class)
     if n < 2:
@@ -65,6 +65,10 @@ def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, co
     others, validation = _others(train.labels, normal, config)
     anomalies = pool = others[:0]
     if config.method.anomalies == "real":
+        if not len(others):
+            raise InputError(f"mode e trains on images of other classes than {config.category}, "
+                             f"found {len(validation)}, too few to spare any: expected another "
+                             "mode")
         anomalies = _anomaly_index(train.labels, others, normal, config)
         pool = others if config.anomaly_draw == "fresh" else pool
 

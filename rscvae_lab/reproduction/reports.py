@@ -12,9 +12,8 @@ import pandas as pd
 from nbconvert.filters import markdown2html
 
 from rscvae_lab.analysis.surveys import Survey, region_table
-from rscvae_lab.config import IMAGE_FOLDERS, Config
-from rscvae_lab.datasets import load_split
-from rscvae_lab.errors import InputError
+from rscvae_lab.config import IMAGE_FOLDERS, Config, short
+from rscvae_lab.datasets import require_tests
 from rscvae_lab.methods import MODES
 from rscvae_lab.reproduction.reruns import notebooks_folder, rerun
 from rscvae_lab.runs.run import ROW_NAMES, Run
@@ -30,33 +29,38 @@ from rscvae_lab.trainers import trained
 MAIN_LINE = {"04_three_training_modes": "category", "06_consistency_table": "categories",
              "07_semantic_deviation": "category"}  # notebook -> its parameter for the category
 _TITLE = "RSC-VAE on"  # begins the page's title, by which it is recognised
+INDUSTRIAL = {"09_industrial_images": "category"}
 GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
 
-def main_job(dataset: str, category: str, epochs: int | None, seed: int) -> Path:
-    """Runs the main-line notebooks; leaves them executed, with `results.csv` and `index.html`.
+def main_job(dataset: str, category: str, epochs: int | None, seed: int, root: str = "",
+             image_size: int | None = None) -> Path:
+    """Runs the main-line notebooks, or that of industrial images; leaves them executed, with
+    `results.csv` and `index.html`.
 
     Returns:
         The folder, `runs/<dataset>-<category>/`.
 
     Raises:
-        InputError: unknown data set or category, or the data set is not there.
+        InputError: unknown data set or category, the data set is not there, or it has no images to
+            test on.
     """
-    config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed)
-    if config.dataset in IMAGE_FOLDERS:
-        raise InputError(f"expected digits, mnist or fashion_mnist, found {config.dataset}: for "
-                         "industrial images, rscvae rerun notebooks/09_industrial_images.ipynb")
-    load_split(config)  # refuses a missing data set before anything is touched
-    folder = runs_root() / f"{config.dataset}-{config.category}"
+    config = Config(dataset=dataset, category=category, epochs=epochs, seed=seed, root=root,
+                    image_size=image_size)
+    require_tests(config, normal=1, novel=1)  # before anything is touched
+    industrial = config.dataset in IMAGE_FOLDERS
+    folder = runs_root() / f"{config.dataset}-{short(config.category)}"
     page = output_file(folder / "index.html", ".html", _is_own_page)
     table = output_file(folder / "results.csv", ".csv",
                         begins_with("dataset", "category", "method"))
-    for name in MAIN_LINE:
+    for name in INDUSTRIAL if industrial else MAIN_LINE:
         output_file(folder / f"{name}.ipynb", ".ipynb", is_executed_notebook)
     for stale in (page, table):
         stale.unlink(missing_ok=True)
     given, executed = {"dataset": config.dataset, "epochs": config.epochs, "seed": seed}, []
-    for name, parameter in MAIN_LINE.items():
+    if industrial:
+        given |= {"root": config.root, "image_size": config.image_size}
+    for name, parameter in (INDUSTRIAL if industrial else MAIN_LINE).items():
         file = f"{name}.ipynb"
         executed.append(rerun(notebooks_folder() / file, given | {parameter: config.category},
                               folder / file))
@@ -71,21 +75,27 @@ def _is_own_page(path: Path) -> bool:
 
 def results(config: Config) -> pd.DataFrame:
     """One row per method, from the runs in the notebooks' store."""
-    settings = {name: getattr(config, name) for name in ("dataset", "category", "epochs", "seed")}
-    rows = [row for mode in ("pca", *MODES)
+    names = ("dataset", "category", "epochs", "seed", "root", "image_size")
+    settings = {name: getattr(config, name) for name in names}
+    modes = ("brightness", "pca", "o") if config.dataset in IMAGE_FOLDERS else ("pca", *MODES)
+    rows = [row for mode in modes
             for row in trained(Config(mode=mode, **settings)).result_rows()]
     return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # PCA has none
 
 
-def regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int]) -> pd.DataFrame:
+def regions(settings: dict[str, Any], seeds: Sequence[int]) -> pd.DataFrame:
     """`region_table` of modes vae, o, d and e for each seed, with the settings, AUROC and commit
     of each run; trains what the store lacks.
 
+    Args:
+        settings: fields of the configs.
+
     Raises:
-        InputError: unknown data set or category, or the data set is not there.
+        InputError: unknown data set or category, the data set is not there, or it has too few
+            images to test on.
     """
-    settings = {"dataset": dataset, "category": category, "epochs": epochs}
     configs = [[Config(mode=mode, seed=seed, **settings) for mode in MODES] for seed in seeds]
+    require_tests(configs[0][-1], normal=2, novel=2)
     tables = [_regions_of(list(map(trained, of_seed))) for of_seed in configs]
     return pd.concat(tables, ignore_index=True)
 
@@ -97,11 +107,10 @@ def _regions_of(runs: list[Run]) -> pd.DataFrame:
     return pd.concat([rows[names], table], axis=1)
 
 
-def write_regions(dataset: str, category: str, epochs: int | None, seeds: Sequence[int],
-                  out: str | Path) -> str:
+def write_regions(settings: dict[str, Any], seeds: Sequence[int], out: str | Path) -> str:
     """Writes the table of `regions` as CSV; returns a summary."""
     out = output_file(out, ".csv", begins_with("dataset", "category", "seed", "epochs"))
-    table = regions(dataset, category, epochs, seeds)
+    table = regions(settings, seeds)
     write_whole(out, table.round(4).to_csv(index=False))
     rates = table.groupby("method", sort=False).semantic_deviation_rate.mean()
     summary = ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items())

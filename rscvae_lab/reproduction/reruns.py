@@ -1,9 +1,11 @@
 """Notebooks executed by papermill: parameters are checked first, outputs appear whole."""
 
+import ast
 import base64
 import io
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import (
     absolute,
@@ -24,7 +27,8 @@ from rscvae_lab.storage.files import (
 )
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
-_PARSERS = {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
+_KINDS = {"int", "float", "bool", "str", "list", "dict", "tuple", "set"}
+_FOR_FOLDERS = "root"  # the parameter that notebooks on folders of images have
 
 
 def notebooks_folder() -> Path:
@@ -41,7 +45,7 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
     import papermill
 
     try:
-        declared = papermill.inspect_notebook(str(notebook))
+        declared = papermill.inspect_notebook(_verbatim(notebook))
     except Exception as error:  # of a dozen types, for files that are no notebooks
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"expected a notebook with a kernel in {notebook}, found something else "
@@ -50,15 +54,60 @@ def checked_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, An
     if unknown:
         raise InputError(f"unknown parameter {min(unknown)!r} of {notebook.name}: expected "
                          f"{', '.join(declared) or 'none'}")
-    return {name: _converted(name, value, declared[name]["inferred_type_name"])
-            for name, value in given.items()}
+    values = {name: _converted(name, value, declared[name]) for name, value in given.items()}
+    if values.get("dataset") in IMAGE_FOLDERS and _FOR_FOLDERS not in declared:
+        raise InputError(f"{notebook.name} is about digits, mnist or fashion_mnist, found dataset "
+                         f"{values['dataset']}: notebook 09 is about folders of images")
+    return values
 
 
-def _converted(name: str, value: Any, kind: str) -> Any:
+def _converted(name: str, value: Any, declared: Mapping[str, Any]) -> Any:
+    """A value in one of the types that a parameter declares, or else in that of its default."""
+    kind = declared["inferred_type_name"]
+    kinds = [kind.removeprefix("Optional[").split("[")[0].rstrip("]")]
+    kinds += ["None"] * kind.startswith("Optional[")
+    if kind == "None":  # declares none
+        kinds = _kinds_like(declared["default"])
+    elif kinds[0] not in _KINDS:
+        kinds = ["literal", "str"]
+    for each in sorted(kinds, key="str".__eq__):  # text could be anything: last
+        try:
+            return _parsed(value, each)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    raise InputError(f"parameter {name} expects {' or '.join(kinds)}, found {value!r}")
+
+
+def _kinds_like(default: str) -> list[str]:
+    """The types of values that may stand for a default, given as Python text."""
     try:
-        return _PARSERS.get(kind, str)(str(value).lower() if kind == "bool" else value)
-    except (ValueError, KeyError):
-        raise InputError(f"parameter {name} expects {kind}, found {value!r}") from None
+        kind = type(_literal(default)).__name__
+    except ValueError:
+        kind = "NoneType"  # of an expression nothing is known
+    return {"NoneType": ["literal", "str"], "int": ["int", "float"]}.get(kind, [kind])
+
+
+def _parsed(value: Any, kind: str) -> Any:
+    """A value, or the text of one, as this type. Raises ValueError or TypeError for others."""
+    if kind == "str":
+        return str(value)
+    if kind == "bool" and isinstance(value, str):
+        value = value.capitalize()
+    if kind in ("int", "float") and not isinstance(value, bool):
+        number = int(value) if kind == "int" else float(value)
+        if math.isfinite(number) and (isinstance(value, str) or number == value):
+            return number
+    value = _literal(value) if isinstance(value, str) else value
+    if kind in ("literal", "Any") or type(value).__name__.removesuffix("Type") == kind:
+        return value
+    raise ValueError(kind)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise ValueError("expected a literal") from None
 
 
 def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -> Path:
@@ -75,10 +124,12 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
     if absolute(out) == notebook:
         raise InputError(f"expected another output file than the notebook, found {notebook}")
     parameters = checked_parameters(notebook, parameters)
+    if parameters.get(_FOR_FOLDERS):  # from here, and not from the notebooks' folder
+        parameters[_FOR_FOLDERS] = str(absolute(parameters[_FOR_FOLDERS]))
     out = output_file(out, ".ipynb", is_executed_notebook)
     failed = output_file(out.with_suffix(".failed.ipynb"), ".ipynb", is_executed_notebook)
     with tempfile.TemporaryDirectory() as scratch:
-        executed = Path(scratch) / out.name
+        executed = Path(scratch) / "executed.ipynb"
         _execute(notebook, executed, parameters, out)
         write_whole(out, executed.read_bytes())
     failed.unlink(missing_ok=True)
@@ -90,7 +141,8 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
-        papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3",
+        papermill.execute_notebook(_verbatim(notebook), _verbatim(executed), parameters,
+                                   kernel_name="python3", kernel_manager_class=_this_kernel(),
                                    cwd=str(notebooks_folder()), execution_timeout=_CELL_SECONDS,
                                    progress_bar={"desc": notebook.stem, "disable": None},
                                    extra_arguments=["--log-level=CRITICAL"])
@@ -102,6 +154,26 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
         raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with "
                              f"{error.ename}: {' '.join(error.evalue.split())} (see {failed})"
                              ) from None
+
+
+def _verbatim(path: Path) -> str:
+    """A path for papermill, which takes braces in it for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _this_kernel() -> type:
+    """A manager that starts this environment's Python, whatever kernel called python3 is installed
+    elsewhere."""
+    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
+
+    class ThisKernel(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+    return ThisKernel
 
 
 def regenerate() -> list[Path]:

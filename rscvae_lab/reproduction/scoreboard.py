@@ -95,7 +95,8 @@ def by_class(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     """For one data set the mean over seeds of each class (rows, in the data set's order) and
     method (columns)."""
     dataset = table.dataset.iloc[0]
-    order = [category_slug(dataset, name) for name in CATEGORIES[dataset]]
+    own = sorted(table.category.unique())  # of a user's folder
+    order = [category_slug(dataset, name) for name in CATEGORIES.get(dataset, own)]
     means = table.pivot_table(index="category", columns="method", values=value)
     return means.reindex([name for name in order if name in means.index])
 

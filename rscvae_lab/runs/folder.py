@@ -1,10 +1,15 @@
-"""Writing a run's folder: found or claimed, begun, and finished with `metrics.json` last."""
+"""Writing a run's folder: found or claimed, begun, and finished with `metrics.json` last.
+
+A run of own images also leaves `images.json`, the digest of each, to tell later what changed.
+"""
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,9 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
-from rscvae_lab.config import Config
+from rscvae_lab.config import Config, short
+from rscvae_lab.datasets.image_cache import Changes
+from rscvae_lab.datasets.industrial import digests_of
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
@@ -24,6 +31,7 @@ from rscvae_lab.runs.run import (
     NORMALISER_NAMES,
     Run,
     best,
+    false_alarms,
     last,
     new_model,
     read_config,
@@ -31,6 +39,7 @@ from rscvae_lab.runs.run import (
 from rscvae_lab.storage.files import (
     CONFIG,
     HISTORY,
+    IMAGES,
     METRICS,
     RUN_FILES,
     SCORES,
@@ -39,6 +48,7 @@ from rscvae_lab.storage.files import (
     make_folder,
     project_root,
     remove_stale_parts,
+    runs_root,
     write_whole,
 )
 from rscvae_lab.storage.tensors import load_weights
@@ -46,26 +56,34 @@ from rscvae_lab.storage.tensors import load_weights
 LOCK = ".rscvae.lock"
 
 
+def default(config: Config) -> Path:
+    """The folder of a run for which none was named."""
+    name = f"{config.dataset}-{short(config.category)}-{config.mode}-{config.config_hash}"
+    return runs_root() / name
+
+
 def find(out: str | Path, config: Config, resume: bool) -> Run | None:
     """The finished run of this config in a folder, None where work is left; touches nothing.
 
     Raises:
-        InputError: the folder holds the run of another config, an unfinished one and `resume` is
-            False, or files of these names that are no run's.
+        InputError: the folder holds the run of another config, of other images, an unfinished one
+            and `resume` is False, or files that are not of a run.
     """
     folder = absolute(out)
     if not (folder / CONFIG).is_file():
-        for name in RUN_FILES:
-            if os.path.lexists(folder / name):
-                raise InputError(f"expected a folder for a run in --out, found {name} in {folder} "
-                                 "without its config.json: choose another folder")
+        _refuse_foreign(folder)
         return None
-    difference = _difference(read_config(folder), config)
+    there = read_config(folder)
+    difference = _difference(there, config)
     if difference:
         raise InputError(f"{folder} holds the run of another config ({difference}): "
                          "choose another folder")
+    if there.data != config.data:
+        raise InputError(f"{folder} holds a run of other images of {config.category} "
+                         f"({changes(folder, config)}): choose another folder to train on those "
+                         "of today, or bring the former ones back")
     if (folder / METRICS).is_file():
-        return Run.load(folder)
+        return replace(Run.load(folder), config=config)  # its images may have been moved
     if not resume:
         raise InputError(f"{folder} holds an unfinished run of this config: add --resume to go on "
                          "with it")
@@ -95,6 +113,9 @@ def begin(out: str | Path, config: Config) -> Path:
     folder = make_folder(out)
     remove_stale_parts(folder, RUN_FILES)
     write_whole(folder / CONFIG, config.to_json())
+    digests = digests_of(config)
+    if digests:
+        write_whole(folder / IMAGES, json.dumps(digests, indent=1) + "\n")
     return folder
 
 
@@ -116,18 +137,39 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
                 "auroc_final": last(table, "auroc", figures["auroc"])}
     metrics = dict.fromkeys((*METRIC_NAMES, *NORMALISER_NAMES))
     metrics |= figures | split.counts | _provenance(config, split, history, seconds)
+    metrics |= false_alarms(metrics["n_heldout"])
+    metrics = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+               for name, value in metrics.items()}  # JSON has no NaN
     write_whole(folder / HISTORY, table.to_csv(index=False))
     write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return Run.load(folder)
 
 
+def _refuse_foreign(folder: Path) -> None:
+    """A run's first file is its config: what bears a run's names without it is somebody else's."""
+    for name in RUN_FILES:
+        if os.path.lexists(folder / name):
+            raise InputError(f"{folder} holds {name} but no {CONFIG}, so it was not written by "
+                             "rscvae: choose another folder")
+
+
 def _difference(found: Config, asked: Config) -> str:
-    """The first field in which two configs differ, in words; empty where they agree."""
+    """The first field in which two configs differ, in words; empty where they agree. What
+    fingerprints say is not compared here, nor where the images lie that have one."""
+    skipped = ("data", "root") if found.data else ("data",)
     for name, value in vars(found).items():
-        if value != getattr(asked, name):
+        if name not in skipped and value != getattr(asked, name):
             return f"{name} is {value!r} there and {getattr(asked, name)!r} here"
     return ""
+
+
+def changes(folder: Path, config: Config) -> str:
+    """How today's images differ from those that a run was begun with, in words."""
+    try:
+        return f"{Changes.between(json.loads((folder / IMAGES).read_bytes()), digests_of(config))}"
+    except (OSError, ValueError, AttributeError):
+        return "which was begun before images were fingerprinted, or lost the list of them"
 
 
 def _provenance(config: Config, split: OneClassSplit, history: list[dict[str, Any]],

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from rscvae_lab.datasets.image_files import CHUNK, LeftOut, find_images, try_images
 from rscvae_lab.errors import InputError
-from rscvae_lab.runs.run import Run
+from rscvae_lab.runs.run import LATER_METRICS, Run
 from rscvae_lab.storage.files import begins_with, output_file, write_whole
 
 
@@ -29,8 +29,9 @@ def score_images(run_folder: str | Path, paths: str | Path | Iterable[str | Path
         out: a new CSV, or one that this function wrote.
 
     Returns:
-        The table (`file`, `l_recon`, `l_mut`, `l_enc1`, `novelty_score`, `threshold`, and `novel`:
-        1 above the threshold), and what is not in it.
+        The table (`file`, `l_recon`, `l_mut`, `l_enc1`, `novelty_score`, `threshold`, `novel`: 1
+        above the threshold, and `false_alarms_low` and `_high`, the shares of new normal images
+        between which that is to be expected), and what is not in it.
 
     Raises:
         InputError: no finished run, no readable image, or an output that cannot be written.
@@ -51,7 +52,8 @@ def score_images(run_folder: str | Path, paths: str | Path | Iterable[str | Path
         raise InputError(f"expected readable images, found none among {len(files)} files; "
                          f"{unreadable[0]}")
     threshold = run.metrics["threshold"]
-    table = table.assign(threshold=threshold, novel=(table.novelty_score > threshold).astype(int))
+    table = table.assign(threshold=threshold, novel=(table.novelty_score > threshold).astype(int),
+                         **{name: run.metrics[name] for name in LATER_METRICS})
     write_whole(out, table.to_csv(index=False))
     return Scored(table, unreadable, left)
 

@@ -3,7 +3,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import score
-from rscvae_lab.scoring import Normalisers
+from rscvae_lab.scoring import FEWEST_HELDOUT, FalseAlarms, Normalisers
 from rscvae_lab.storage.files import (
     CONFIG,
     HISTORY,
@@ -37,7 +37,9 @@ METRIC_NAMES = (
     "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs", "seed", "scale", "seconds",
     "images_per_second", "device", "torch", "commit", "auroc_validation",
     "auroc_validation_recon", "s_a_relative", "semantic_deviation_rate", "normal_in_unknown",
+    "false_alarms_low", "false_alarms_high",
 )
+LATER_METRICS = ("false_alarms_low", "false_alarms_high")  # older runs and tables lack them
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them, for novelty_score
 _SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
 _REST = [field.name for field in fields(Config)
@@ -69,6 +71,10 @@ class Run:
             raise InputError(f"expected a finished run in {folder}, found {found}")
         return cls(folder, read_config(folder), _read_metrics(folder / METRICS))
 
+    def at(self, root: str | Path) -> Self:
+        """The same run where its images were moved: they now lie in `root`."""
+        return replace(self, config=replace(self.config, root=str(root)))
+
     @cached_property
     def model(self) -> nn.Module:
         """The trained model, in eval mode, on the CPU."""
@@ -94,6 +100,16 @@ class Run:
         if self.config.method.is_vae:
             return Normalisers(*(self.metrics[name] for name in NORMALISER_NAMES))
         return None
+
+    @property
+    def threshold_note(self) -> str:
+        """What the threshold cannot promise, for too few held-out images; else empty."""
+        n, (low, high) = self.metrics["n_heldout"], (self.metrics[name] for name in LATER_METRICS)
+        if n >= FEWEST_HELDOUT:
+            return ""
+        return (f"the threshold rests on {n} held-out image{'s' * (n != 1)}: it may call "
+                f"{low:.1%} to {high:.0%} of new normal images novel (95 % confidence), where 5 % "
+                f"is meant; {FEWEST_HELDOUT} or more held out would do")
 
     def result_rows(self) -> list[dict[str, Any]]:
         """The run as rows of a results table, one a method that is scored from this training:
@@ -145,11 +161,17 @@ def last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> fl
     return float(evaluated.iloc[-1]) if len(evaluated) else otherwise
 
 
+def false_alarms(n_heldout: int | None) -> dict[str, float | None]:
+    """`scoring.FalseAlarms` under the names of metrics.json."""
+    return dict(zip(LATER_METRICS, FalseAlarms.of(n_heldout or 0) or (None, None)))
+
+
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text("utf-8", errors="replace"))
+        metrics = false_alarms(metrics.get("n_heldout")) | metrics
         missing = {*METRIC_NAMES, *NORMALISER_NAMES} - set(metrics)
-    except (json.JSONDecodeError, TypeError) as error:
+    except (json.JSONDecodeError, TypeError, AttributeError) as error:
         raise InputError(f"expected JSON in {path}, found something else ({error})") from None
     if missing:
         raise InputError(f"expected the metrics of a run in {path}, found none named "

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rscvae_lab.config import ADDED_LATER, Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import rows_of
-from rscvae_lab.runs.run import ROW_NAMES
+from rscvae_lab.runs.run import LATER_METRICS, ROW_NAMES
 from rscvae_lab.storage.files import write_whole
 
 Unit = tuple[Config, ...]  # trained together: one config, or those of an ensemble
@@ -18,8 +19,8 @@ Unit = tuple[Config, ...]  # trained together: one config, or those of an ensemb
 
 def with_later_settings(table: pd.DataFrame) -> pd.DataFrame:
     """A table with today's columns: settings that are younger than the table have their former
-    value, and rows without a recipe are of recipe 4."""
-    former = ADDED_LATER | {"recipe": 4}
+    value, metrics none, and rows without a recipe are of recipe 4."""
+    former = ADDED_LATER | {"recipe": 4} | dict.fromkeys(LATER_METRICS, np.nan)
     missing = {name: value for name, value in former.items() if name not in table.columns}
     table = table.assign(**missing)
     return table[list(ROW_NAMES)] if set(ROW_NAMES) == set(table.columns) else table
@@ -43,7 +44,8 @@ class Table:
             table = pd.read_csv(source, dtype=str, keep_default_na=False)
         except ValueError as error:  # empty, binary, ragged
             raise InputError(f"{expected}, found something else ({error})") from None
-        table = with_later_settings(table).astype(str)
+        table = with_later_settings(table).astype(object)
+        table = table.where(table.notna(), "").astype(str)
         if list(table.columns) != list(ROW_NAMES):
             raise InputError(f"{expected}, found other columns")
         return {(row["config_hash"], row["method"]): row for row in table.to_dict("records")}
@@ -53,6 +55,12 @@ class Table:
         return [unit for unit in self.units
                 if any((config.config_hash, method) not in self._rows
                        for config in unit for method in rows_of(config.mode))]
+
+    def of_other_images(self, config: Config) -> list[dict[str, str]]:
+        """The rows of a config's category that are of images with another fingerprint."""
+        return [row for row in self._rows.values()
+                if (row["dataset"], row["category"]) == (config.dataset, config.category)
+                and row["data"] != config.data]
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Adds rows and replaces the whole file at once, in the order of the units."""

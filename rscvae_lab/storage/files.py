@@ -15,8 +15,8 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 # The files of a run: no other output may take their place.
 CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
 SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
-STATE = "state.safetensors"
-RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE)
+STATE, IMAGES = "state.safetensors", "images.json"
+RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES)
 
 
 def absolute(path: str | Path) -> Path:
@@ -102,16 +102,15 @@ def is_executed_notebook(path: Path) -> bool:
         return False
 
 
-def write_whole(path: Path, content: str | bytes | Callable[[Path], None]) -> None:
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Writes to a temporary file, then renames it: a reader sees the old file or the new one,
-    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`.
-    A function writes the temporary file itself."""
+    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`."""
     path = Path(path)
     part = path.with_name(f"{_part_of(path.name)}{os.getpid()}.part")
     try:
         if isinstance(content, str):
             content = content.encode(errors="backslashreplace")
-        content(part) if callable(content) else part.write_bytes(content)
+        part.write_bytes(content)
         os.replace(part, path)
     except BaseException as error:
         with suppress(OSError):
@@ -126,11 +125,12 @@ def _part_of(name: str) -> str:
     return f".{name[:50]}."
 
 
-def remove_stale_parts(folder: Path, names: Iterable[str]) -> None:
-    """Removes what killed processes left of files with these names while writing in a folder."""
-    for begin in map(_part_of, names):
-        for part in folder.iterdir():
-            writer = part.name.removeprefix(begin).removesuffix(".part")
-            if (part.name == f"{begin}{writer}.part" and writer.isdecimal()
-                    and not psutil.pid_exists(int(writer))):
-                part.unlink(missing_ok=True)
+def remove_stale_parts(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Removes what killed processes left in a folder while writing files with these names; without
+    names, any, in a folder where nobody else writes."""
+    own = None if names is None else set(map(_part_of, names))
+    for part in folder.glob(".*.*.part"):
+        begin, writer = part.name.removesuffix(".part").rsplit(".", 1)
+        if ((own is None or f"{begin}." in own) and writer.isdecimal()
+                and not psutil.pid_exists(int(writer))):
+            part.unlink(missing_ok=True)

@@ -6,40 +6,20 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rscvae_lab.errors import InputError
 from rscvae_lab.storage.files import write_whole
 
 _NOTE = "rscvae"  # the only metadata key: safetensors writes several in a random order
-_CODES = {torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.int16: "I16",
-          torch.float16: "F16", torch.bfloat16: "BF16", torch.int32: "I32", torch.float32: "F32",
-          torch.float64: "F64", torch.int64: "I64"}  # in the order of the format, narrowest first
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any] | None = None
                  ) -> None:
-    """Writes named tensors, and a JSON note with them, as one whole file: the bytes of
-    `safetensors.torch.save`, without its copy of all tensors in memory."""
+    """Writes named tensors, and a JSON note with them, as one whole file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    ranks = {kind: rank for rank, kind in enumerate(_CODES)}
-    plain = dict(sorted(plain.items(), key=lambda item: (-ranks[item[1].dtype], item[0])))
-    header: dict[str, Any] = {} if note is None else {"__metadata__": {_NOTE: json.dumps(note)}}
-    end = 0
-    for name, tensor in plain.items():
-        start, end = end, end + tensor.nbytes
-        header[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape),
-                        "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for tensor in plain.values():
-                file.write(tensor.flatten().view(torch.uint8).numpy())
-
-    write_whole(path, write)
+    write_whole(path, save(plain, None if note is None else {_NOTE: json.dumps(note)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -45,6 +45,14 @@ def test_what_no_map_can_be_made_of_is_refused(codes):
         CodeMap.fit(codes)
 
 
+def test_new_codes_are_finite_and_as_wide_as_the_map(two_groups):
+    code_map = CodeMap.fit(two_groups[0])
+    assert code_map.place(two_groups[0][:0]).shape == (0, 2)
+    for codes in (np.full((1, 8), np.nan), np.zeros((1, 3)), np.zeros(8)):
+        with pytest.raises(InputError, match="expected finite codes of 8 dimensions"):
+            code_map.place(codes)
+
+
 def test_too_few_of_a_group_have_no_silhouette():
     for labels in (np.zeros(20), np.arange(20) == 0):
         with pytest.raises(InputError, match="two groups of at least two"):

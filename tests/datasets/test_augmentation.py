@@ -108,7 +108,7 @@ def test_cut_squares_lie_within_the_picture_and_reach_its_edges(size):
     [
         ("d", None, 0.05),
         ("d", 0.5, 0.5),
-        ("d", 0, 0),
+        ("d", 0.02, 0.02),
         ("vae", 0.5, 0),
         ("o", 0.5, 0),
         ("e", 0.5, 0),

@@ -181,7 +181,7 @@ def test_missing_files_are_named(tmp_path, monkeypatch):
 def test_truncated_files_are_named(copied_mnist):
     path = copied_mnist / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"expected 10,008 bytes in .*t10k-labels.*found 5,000"):
+    with pytest.raises(InputError, match=r"expected MD5 .*t10k-labels.*over 5,000 bytes"):
         load_split(Config(dataset="mnist"))
 
 
@@ -189,10 +189,9 @@ def test_truncated_files_are_named(copied_mnist):
 def test_foreign_content_of_the_right_length_is_refused(copied_mnist):
     path = copied_mnist / "train-labels-idx1-ubyte"
     path.write_bytes(b"\xff" * path.stat().st_size)
-    with pytest.raises(InputError, match="expected"):
-        load_split(Config(dataset="mnist"))
-    with pytest.raises(InputError, match="expected MD5"):
-        datasets.verify("mnist")
+    for read in (lambda: load_split(Config(dataset="mnist")), lambda: datasets.verify("mnist")):
+        with pytest.raises(InputError, match="expected MD5"):
+            read()
 
 
 def test_download_without_a_network_says_what_to_do(tmp_path, monkeypatch):

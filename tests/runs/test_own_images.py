@@ -146,6 +146,8 @@ def test_new_pictures_are_scored_and_judged(trained, root, tmp_path, capsys):
         "novelty_score",
         "threshold",
         "novel",
+        "false_alarms_low",
+        "false_alarms_high",
     ]
     assert [os.path.basename(file) for file in table.file] == ["000.png", "001.png", "3.png"]
     assert (table.threshold == trained.metrics["threshold"]).all()
