@@ -39,7 +39,7 @@ _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@ea
            "$recycle.bin", "system volume information", "lost+found"}
 
 _DECODERS = 4  # threads; each holds an image, so there are no more on a machine of more cores
-CHUNK = 256  # files that are decoded before the next ones are begun
+CHUNK = 64  # files that are decoded before the next ones are begun
 _LARGE = 2**21  # pixels: a larger image is reduced by whole factors, to twice the size asked for
 _HUGE = 2**24  # pixels: a larger image is decoded while no other one is
 _MOST = 128  # megapixels that are decoded at all
