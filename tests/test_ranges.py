@@ -23,8 +23,8 @@ from rscvae_lab.errors import InputError
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"image_size": 100_000}, "from 32 to 1024, found 100000"),
-        ({"image_size": 0}, "from 32 to 1024, found 0"),
+        ({"image_size": 100_000}, "at most 1024, found 100000"),
+        ({"image_size": 0}, "from 32 up, found 0"),
         ({"widths": (16, 32, 64, 10**9)}, "from 1 to 4096"),
         ({"mode": "e", "p": 0}, "mode e trains on real anomalies: expected p above 0"),
         ({"mode": "d", "p": 0}, "mode d trains on shifted anomalies: expected p above 0"),

@@ -157,9 +157,10 @@ class Config:
             self._check_field(name)
         size, industrial = self.image_size, self.dataset in IMAGE_FOLDERS
         step = 32 if self.network == "resnet18" else 16
-        if not 32 <= size <= MOST_PIXELS or size % step:
-            raise InputError(f"image_size must be a multiple of {step} from 32 to {MOST_PIXELS}, "
-                             f"found {size}")
+        if size < 32 or size % step:
+            raise InputError(f"image_size must be a multiple of {step} from 32 up, found {size}")
+        if size > MOST_PIXELS:
+            raise InputError(f"image_size must be at most {MOST_PIXELS}, found {size}")
         if size == step and self.network == "resnet18" and self.batch_size == 1:
             raise InputError("batch normalisation of one number needs a batch_size of at least 2, "
                              "found 1: a ResNet reduces 32 x 32 pixels to 1 x 1")
