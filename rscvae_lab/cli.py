@@ -4,17 +4,17 @@ Imports stand inside the commands, so that `rscvae --help` need not load torch.
 """
 
 import argparse
+import io
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rscvae_lab import __version__
-from rscvae_lab.errors import InputError, NotebookFailed
+from rscvae_lab.errors import InputError, NotebookFailed, one_line
 
 _EPOCHS = ("default: digits 60, MNIST and Fashion-MNIST 10, industrial images 30; at paper scale "
            "500, industrial images 200")
@@ -165,13 +165,13 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 def _train(args: argparse.Namespace) -> None:
     from rscvae_lab.config import Config
     from rscvae_lab.runs.callbacks import print_epoch
-    from rscvae_lab.storage.files import runs_root
+    from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
     _name_category(args)
     config = Config(**_settings(args, "dataset", "category", "mode", "seed"))
-    places = [Path(args.out).expanduser()] if args.out else runs_root().glob("*")
-    finished = {place.resolve() for place in places if (place / "metrics.json").is_file()}
+    places = [absolute(args.out)] if args.out else runs_root().glob("*")
+    finished = {place.resolve() for place in places if (place / METRICS).is_file()}
     _print_notes({config.result_note})
     lines = [print_epoch] if args.verbose and not sys.stderr.isatty() else []
     run = train(config, args.out, resume=args.resume, progress=None, callbacks=lines)
@@ -187,7 +187,11 @@ def _train(args: argparse.Namespace) -> None:
 
 def _print_notes(notes: set[str]) -> None:
     for note in sorted(notes - {""}):
-        print(f"rscvae: {note}", file=sys.stderr)
+        _say(note)
+
+
+def _say(message: object) -> None:
+    print(f"rscvae: {one_line(message)}", file=sys.stderr)
 
 
 def _resume_hint(args: argparse.Namespace) -> str:
@@ -217,7 +221,7 @@ def _score(args: argparse.Namespace) -> int:
 
     shipped = resource(args.run)
     run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
-    table, unreadable = score_images(run, args.images, args.out)
+    table, unreadable, left = score_images(run, args.images, args.out)
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
     _print_notes({Run.load(run).threshold_note})
     if args.pictures:
@@ -225,7 +229,9 @@ def _score(args: argparse.Namespace) -> int:
 
         print(f"each as a PNG: {write_scored(run, table, args.pictures)}")
     for message in unreadable:
-        print(f"rscvae: skipped: {message}", file=sys.stderr)
+        _say(f"skipped: {message}")
+    _say(f"{len(table)} images taken, {len(unreadable)} unreadable"
+         + (f"; left out: {left}" if left else ""))
     return 1 if unreadable else 0
 
 
@@ -323,18 +329,19 @@ def _is_out_of_memory(error: Exception) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(AttributeError):  # of a stdout that is no console
-        sys.stdout.reconfigure(errors="backslashreplace")  # whatever it cannot show: paths, say
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that a console of cp1252 cannot show
+            stream.reconfigure(errors="backslashreplace")
     args = argparse.Namespace(command=None)
     try:
         args = command_line().parse_args(arguments)
         return args.command(args) or 0
     except (InputError, NotebookFailed) as error:
-        print(f"rscvae: {error}", file=sys.stderr)
+        _say(error)
         return 2 if isinstance(error, InputError) else 1
     except OSError as error:
         reason, file = error.strerror or error, error.filename or "no file named"
-        print(f"rscvae: {reason}: {file}", file=sys.stderr)
+        _say(f"{reason}: {file}")
         return 2
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -343,5 +350,5 @@ def main(arguments: list[str] | None = None) -> int:
               "batch_size, image_size or widths", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"rscvae: stopped; {_resume_hint(args)}", file=sys.stderr)
+        _say(f"stopped; {_resume_hint(args)}")
         return 130

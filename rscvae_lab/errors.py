@@ -1,6 +1,7 @@
 """What the package raises, or prints on the way, for its users to read."""
 
 import sys
+import unicodedata
 from functools import cache
 
 
@@ -17,7 +18,13 @@ class TrainingStopped(Exception):
     """A callback ended a training early; its state is saved, and `resume` continues it."""
 
 
+def one_line(message: object) -> str:
+    """A message in one line, whatever is in the file names that it contains."""
+    return "".join(repr(char)[1:-1] if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+                   for char in str(message))
+
+
 @cache
 def warn_once(message: str) -> None:
     """Says on stderr, once, what the user should know though the work goes on."""
-    print(f"rscvae: {message}", file=sys.stderr)
+    print(f"rscvae: {one_line(message)}", file=sys.stderr)

@@ -29,11 +29,19 @@ from tqdm.auto import tqdm
 from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
 from rscvae_lab.datasets import identified
 from rscvae_lab.errors import InputError, warn_once
-from rscvae_lab.runs.folder import changes
-from rscvae_lab.runs.run import METRICS, Run
+from rscvae_lab.runs.folder import LOCK, changes
+from rscvae_lab.runs.run import Run
 from rscvae_lab.runs.table import Table, Unit
-from rscvae_lab.storage.files import csv_path, make_folder, remove_stale_parts, write_whole
-from rscvae_lab.trainers import train, train_ensemble
+from rscvae_lab.storage.files import (
+    CONFIG,
+    METRICS,
+    begins_with,
+    make_folder,
+    output_file,
+    remove_stale_parts,
+    write_whole,
+)
+from rscvae_lab.trainers import say_what_is_read, train, train_ensemble
 
 STACK = 40  # models of an ensemble on a GPU: the ten classes of a data set in four modes
 _ATTEMPTS = 3  # at units whose process dies, most likely for want of memory
@@ -118,18 +126,19 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
                          f"{backend} with {scheduler}")
     if jobs is not None and jobs < 1:
         raise InputError(f"expected at least one job, found {jobs}")
-    out = csv_path(out)
+    out = output_file(out, ".csv", begins_with("dataset", "category", "method"))
     on_gpu = backend == "loky" and any(unit[0].device == "cuda" for unit in units)
     if on_gpu and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
     Table(out, units)  # refuses another file before anything is made
     runs = make_folder(out.with_suffix(".runs"))
     try:
-        with FileLock(runs / ".lock", timeout=0):
-            remove_stale_parts(out.parent)
+        with FileLock(runs / LOCK, timeout=0):
+            remove_stale_parts(out.parent, [out.name])
             table = Table(out, units)
             _say_what_changed(table, runs)
             todo = table.unfinished()
+            say_what_is_read(config for unit in todo for config in unit)
             outcomes = (_on_dask(todo, scheduler) if backend == "dask"
                         else _on_this_machine(todo, runs, jobs))
             return _collect(outcomes, table, len(todo), runs)
@@ -263,9 +272,10 @@ def train_remotely(unit: Unit) -> Outcome:
 
 
 def store_runs(files: dict[str, dict[str, bytes]], runs: Path) -> None:
-    """Writes and checks runs that were trained elsewhere; `metrics.json` is written last."""
+    """Writes and checks runs that were trained elsewhere: `config.json` is written first, which
+    makes the folder a run's, and `metrics.json` last."""
     for name, contents in files.items():
         folder = make_folder(runs / name)
-        for file in sorted(contents, key=lambda file: file == METRICS):
+        for file in sorted(contents, key=lambda file: (file == METRICS) - (file == CONFIG)):
             write_whole(folder / file, contents[file])
         Run.load(folder)

@@ -7,6 +7,7 @@ this file says with what it is called and what becomes of its results.
 import ctypes
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,13 +22,13 @@ from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import following, seeded
 from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.schema import own_code
-from rscvae_lab.datasets import identified, load_split
+from rscvae_lab.datasets import identified, load_split, survey
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
 from rscvae_lab.engine.recorded import recorded
 from rscvae_lab.engine.statistics import set_statistics
-from rscvae_lab.errors import InputError, TrainingStopped
+from rscvae_lab.errors import InputError, TrainingStopped, one_line
 from rscvae_lab.models.own import Networks, identity
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import folder as folders
@@ -139,6 +140,7 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
         if all(found):
             return found  # by the process that was waited for
         places = [folders.begin(out, config) for config, out in zip(configs, outs)]
+        say_what_is_read(configs, progress)
         training = Training(configs, places, splits, networks)
         training.run(progress, callbacks)
         finished = [folders.finish(*parts, networks=networks)
@@ -153,6 +155,13 @@ def trained(config: Config, progress: bool | None = True) -> Run:
     config = identified(config)
     return train(config, runs_root() / "store" / config.config_hash, resume=True,
                  progress=progress, wait=True)
+
+
+def say_what_is_read(configs: Iterable[Config], progress: bool | None = None) -> None:
+    """Prints how many of the user's images each config takes, and what is left out."""
+    notes = dict.fromkeys(survey(config) for config in configs if progress is not False)
+    for note in filter(None, notes):
+        tqdm.write(f"rscvae: {one_line(note)}", file=sys.stderr)
 
 
 def prepare(config: Config) -> None:
@@ -317,6 +326,7 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         if finished:
             return finished
         place, start = folders.begin(out, config), time.perf_counter()
+        say_what_is_read([config], progress)
         rows: list[dict[str, float]] = []
 
         def follow(epoch: int, loss: float) -> None:

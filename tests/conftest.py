@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
@@ -12,6 +13,10 @@ from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
 torch.set_num_threads(1)  # two threads that wait for a busy core are a hundred times slower
+for profile, n in (("default", 200), ("thorough", 5000)):
+    settings.register_profile(profile, max_examples=n, deadline=None, database=None,
+                              suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
 REAL_DATA = Path(os.environ.get("RSCVAE_DATA") or project_root() / "data")
 
 

@@ -372,7 +372,7 @@ def test_regions_writes_a_row_for_each_mode_and_seed(tmp_path, monkeypatch, caps
     assert "semantic-deviation rate: vae 0." in capsys.readouterr().out
     refusal("regions", "--dataset", "nowhere", "--out", out)
     refusal("regions", "--seeds", "x", "--out", out)
-    assert "expected a CSV to write" in refusal("regions", "--out", tmp_path)
+    assert "expected a new .csv file" in refusal("regions", "--out", tmp_path)
     runs = {run.config.config_hash: run.metrics for run in finished(tmp_path / "store")}
     for row, name in (
         (table.iloc[0], "auroc_recon"),

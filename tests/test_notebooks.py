@@ -150,7 +150,7 @@ def test_a_failing_notebook_is_kept_for_inspection(small_notebook, tmp_path, cap
     ("notebook", "out", "message"),
     [
         ("absent.ipynb", "out.ipynb", "found none at"),
-        ("small.ipynb", "out.html", "ends in .ipynb"),
+        ("small.ipynb", "out.html", "expected a new .ipynb file"),
         ("small.ipynb", "small.ipynb", "another output"),
     ],
 )

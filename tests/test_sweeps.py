@@ -18,6 +18,7 @@ from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import ROW_NAMES, Run
+from rscvae_lab.runs.folder import LOCK
 from rscvae_lab.sweeps import plan, sweep
 
 pytestmark = pytest.mark.slow
@@ -144,7 +145,7 @@ def test_what_is_no_table_of_ours_is_refused(tmp_path):
     (tmp_path / "z.csv").write_bytes(b"")
     with pytest.raises(InputError, match="found something else"):
         sweep([], tmp_path / "z.csv")
-    with pytest.raises(InputError, match="expected a CSV to write"):
+    with pytest.raises(InputError, match=r"expected a new \.csv file"):
         sweep([], tmp_path)
     with pytest.raises(InputError, match="at least one job"):
         sweep([], tmp_path / "y.csv", jobs=0)
@@ -156,7 +157,7 @@ def test_what_is_no_table_of_ours_is_refused(tmp_path):
 def test_two_sweeps_do_not_write_to_one_table(tmp_path):
     (tmp_path / "x.runs").mkdir()
     with (
-        FileLock(tmp_path / "x.runs" / ".lock"),
+        FileLock(tmp_path / "x.runs" / LOCK),
         pytest.raises(InputError, match="another sweep is writing"),
     ):
         sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv")

@@ -9,6 +9,7 @@ MVTec AD's screw it is 1.000.
 
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from rscvae_lab.config import Config
@@ -28,5 +29,6 @@ class Brightness(nn.Module):
 
     def score(self, images: Tensor) -> Tensor:
         """The mean grey level of each image, (N,) in [0, 1], on the CPU."""
-        x = as_network_input(images, self.config.channels, self.config.image_size)
-        return x.flatten(1).mean(1).cpu()
+        parts = (as_network_input(part, self.config.channels, self.config.image_size)
+                 for part in images.split(16))  # as floats, all together would take much memory
+        return torch.cat([x.flatten(1).mean(1) for x in parts]).cpu()

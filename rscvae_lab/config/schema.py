@@ -22,6 +22,7 @@ from rscvae_lab.config.code import SHIPPED_LOSSES, fingerprint, losses_fingerpri
 from rscvae_lab.divergences import DIVERGENCES
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHODS, MODES, Method, trainable
+from rscvae_lab.storage.files import absolute
 
 RECIPE = 5  # raise it when a change of the code changes what an unchanged config trains
 
@@ -42,7 +43,7 @@ _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture
 }
 # Fields that older runs lack, with the value they had then.
 ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1,
-               "data": "", "objective": "", "encoder": "", "decoder": ""}
+               "data": "", "objective": "", "encoder": "", "decoder": "", "white": 0.0}
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -77,6 +78,7 @@ class Config:
     # the split (Sec. 4.1)
     image_size: int | None = None  # pixels a side, a multiple of 16 or, for a ResNet, 32
     channels: int | None = None  # 3, or 1 for grey levels
+    white: float = _within(0, 1e12, 0.0)  # in 16-bit and float images; 0: 65,535 and 1
     fraction: float = _within(1e-6, 1, 0.5)  # of the other classes' test images, in the test set
     # held out for thresholds and normalisers (our choice): a share of the class's training images
     heldout: float = _within(1e-6, 0.5, 0.1)
@@ -127,7 +129,7 @@ class Config:
 
         put("dataset", known_dataset(self.dataset))
         if self.root and isinstance(self.root, str | Path):
-            put("root", str(Path(self.root).expanduser().resolve()))
+            put("root", str(absolute(self.root)))
         put("category", category_slug(self.dataset, self.category))
         for name, aliases in _ALIASES.items():
             value = getattr(self, name)

@@ -10,6 +10,7 @@ from rscvae_lab.datasets.industrial import (
     industrial_split,
     kinds_of,
     parts_of,
+    survey,
     verify_industrial,
 )
 from rscvae_lab.datasets.one_class import LabelledImages, OneClassSplit, one_class_split

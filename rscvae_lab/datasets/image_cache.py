@@ -87,19 +87,20 @@ def fingerprint(of: Digests) -> str:
     return _short("".join(f"{digest} {name}\n" for name, digest in _composed(of).items()))
 
 
-def decoded(files: Sequence[Path], of: Sequence[str], size: int, channels: int) -> Tensor:
+def decoded(files: Sequence[Path], of: Sequence[str], size: int, channels: int, white: float = 0
+            ) -> Tensor:
     """`read_images` of files with these digests, from the cache where they are in it."""
     shape = (len(files), channels, size, size)
     if not files:
         return torch.empty(shape, dtype=torch.uint8)
-    key = _short(f"{DECODER} {size} {channels} {' '.join(of)}")
+    key = _short(f"{DECODER} {size} {channels} {white:g} {' '.join(of)}")
     path, n_bytes = cache_folder() / f"{size}-{key}.pixels", int(np.prod(shape))
     with suppress(OSError):
         if path.stat().st_size == n_bytes:
             images = torch.from_numpy(np.fromfile(path, np.uint8)).view(shape)
             os.utime(path)  # used just now
             return images
-    images = read_images(files, size, channels)
+    images = read_images(files, size, channels, white)
     if n_bytes <= MOST_BYTES:
         _keep(path, memoryview(images.numpy()))
     return images

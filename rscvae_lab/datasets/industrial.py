@@ -2,7 +2,8 @@
 defective ones to test on. The data set itself separates the two; only the held-out images, and the
 defective ones that mode e is trained on, are drawn at random."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,21 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.config import CATEGORIES, FOLDER, Config, class_index, subfolders
+from rscvae_lab.config import (
+    CATEGORIES,
+    FOLDER,
+    IMAGE_FOLDERS,
+    Config,
+    class_index,
+    subfolders,
+)
 from rscvae_lab.datasets import mvtec_ad, synthetic
 from rscvae_lab.datasets.image_cache import Digests, fingerprint
 from rscvae_lab.datasets.image_files import images_in
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root
+from rscvae_lab.storage.files import absolute, data_root
 
 
 def category_folder(config: Config) -> Path:
@@ -33,7 +41,7 @@ def category_folder(config: Config) -> Path:
 def only_category(root: str) -> tuple[str, str]:
     """Root and category where no category is named: the only subfolder's, or, of a root that is
     itself a category, its parent and its name. Raises InputError where neither is clear."""
-    folder = Path(root).expanduser().resolve()
+    folder = absolute(root)
     names = subfolders(folder)
     if folder.is_dir() and ("train" in names or images_in(folder)):
         return str(folder.parent), folder.name
@@ -91,21 +99,34 @@ def _check(config: Config, found: Digests) -> None:
 def parts_of(config: Config, masks: bool = True) -> Parts:
     """A config's images; masks only if asked for. Raises InputError as `mvtec_ad.load`, and where
     they are not those that the config's fingerprint is of."""
-    parts = mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks)
+    parts = mvtec_ad.load(category_folder(config), config.image_size, config.channels, masks,
+                          config.white)
     _check(config, parts.digests)
     return parts
 
 
+def survey(config: Config) -> str:
+    """How many of the user's images a config takes, and what is left out; empty for data sets that
+    are complete or not there."""
+    if config.dataset not in IMAGE_FOLDERS or config.dataset == "synthetic":
+        return ""
+    with suppress(InputError):
+        return mvtec_ad.survey(category_folder(config))
+    return ""
+
+
 def industrial_split(config: Config) -> OneClassSplit:
     """The split that a config describes. Raises InputError as `parts_of` and `split_of`."""
-    return split_of(parts_of(config, masks=False), config)
+    return split_of(parts_of(config, masks=False), config, take=_move)
 
 
-def split_of(parts: Parts, config: Config) -> OneClassSplit:
-    """The split of a category's images. `per_defect` test images of each type of defect, drawn by
-    `split_seed`, are mode e's anomalies. They leave the test set of every mode, so that all have
-    the same one (our choice; in the paper, only mode e's). Raises InputError for fewer than two
-    normal images, or where mode e has no defective ones."""
+def split_of(parts: Parts, config: Config,
+             take: Callable[[Tensor, Tensor], Tensor] = Tensor.__getitem__) -> OneClassSplit:
+    """The split of a category's images; `take` says how images (N, ...) of an index are taken.
+    `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
+    They leave the test set of every mode, so that all have the same one (our choice; in the paper,
+    only mode e's). Raises InputError for fewer than two normal images, or where mode e has no
+    defective ones."""
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
         raise InputError(f"expected at least 2 normal images of {config.category} to train on, "
@@ -122,11 +143,21 @@ def split_of(parts: Parts, config: Config) -> OneClassSplit:
         raise InputError(f"mode e trains on {config.per_defect} defective image(s) of each kind "
                          f"and tests on others, found kinds of a single image of "
                          f"{config.category}: expected another mode, or two images of a kind")
+    heldout, defects = parts.train[heldout], parts.test[anomalies] if mode_e else none
     return OneClassSplit(
-        train=parts.train[rest], anomalies=parts.test[anomalies] if mode_e else none,
-        heldout=parts.train[heldout], validation=none, pool=none, test=parts.test[tested],
+        train=take(parts.train, rest), anomalies=defects, heldout=heldout, validation=none,
+        pool=none, test=take(parts.test, tested),
         test_labels=torch.where(classes[tested] == 0, NORMAL, NOVEL),
         test_classes=classes[tested], test_index=tested)
+
+
+def _move(images: Tensor, index: Tensor) -> Tensor:
+    """The images of an ascending index, moved to the front of the same memory: a copy would need
+    as much again."""
+    for place, i in enumerate(index.tolist()):
+        if place != i:
+            images[place] = images[i]
+    return images[: len(index)]
 
 
 def kinds_of(kinds: Sequence[str]) -> list[str]:

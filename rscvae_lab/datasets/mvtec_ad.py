@@ -5,14 +5,15 @@
     ROOT/CATEGORY/test/TYPE/*.png                 defective, one folder per type of defect
     ROOT/CATEGORY/ground_truth/TYPE/*_mask.png    where the defect is; optional as a whole
 
-A category may also be a plain folder of normal images: then nothing is tested. Images are decoded
-and resized once, and cached on disk by their content.
+Folders' names count in any case. `good` and other folders side by side are taken as train/good and
+test/TYPE. A category may also be a plain folder of normal images: then nothing is tested. Images
+are decoded and resized once, and cached on disk by their content.
 """
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
-from unicodedata import normalize
 
 import torch
 from torch import Tensor
@@ -20,11 +21,22 @@ from torch import Tensor
 from rscvae_lab.config import subfolders
 from rscvae_lab.datasets import image_cache
 from rscvae_lab.datasets.image_cache import Digests
-from rscvae_lab.datasets.image_files import images_in, read_images
+from rscvae_lab.datasets.image_files import (
+    SUFFIXES,
+    LeftOut,
+    folders_in,
+    images_in,
+    is_hidden,
+    leave_below,
+    read_images,
+    read_mask,
+    same_name,
+)
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root
+from rscvae_lab.storage.files import absolute, data_root
 
-GOOD = "good"
+GOOD, TRUTH = "good", "ground_truth"
+LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
 
 
@@ -42,20 +54,22 @@ class Parts(NamedTuple):
 class _Files(NamedTuple):
     train: list[Path]
     test: list[Path]
-    masks: list[Path | None]  # of each test image; None for good ones
+    kinds: list[str]  # of each test image
+    left: LeftOut  # what was passed over
 
 
-def load(folder: Path, size: int, channels: int, masks: bool = True) -> Parts:
-    """Reads a category's folder in colour (3 channels) or grey levels (1). Raises InputError for
-    no normal images, a damaged file, or masks that do not match the images."""
+def load(folder: Path, size: int, channels: int, masks: bool = True, white: float = 0) -> Parts:
+    """Reads a category's folder in colour (3 channels) or grey levels (1); `white` is that of
+    `read_image`. Raises InputError for no normal images, a damaged file, or masks that do not
+    match the images."""
     files = _list_files(folder)
     digests = image_cache.digests(folder, [*files.train, *files.test])
     contents, n = list(digests.values()), len(files.train)
-    train = image_cache.decoded(files.train, contents[:n], size, channels)
-    test = image_cache.decoded(files.test, contents[n:], size, channels)
-    return Parts(train, test, tuple(path.parent.name for path in files.test),
+    train = image_cache.decoded(files.train, contents[:n], size, channels, white)
+    test = image_cache.decoded(files.test, contents[n:], size, channels, white)
+    return Parts(train, test, tuple(files.kinds),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(files.masks, size) if masks and any(files.masks) else None, digests)
+                 _masks(_mask_files(folder, files), files.kinds, size) if masks else None, digests)
 
 
 def digests_of(folder: Path) -> Digests:
@@ -68,9 +82,9 @@ def category_folder(root: str | Path | None, category: str) -> Path:
     """ROOT/CATEGORY, however its accents are written; ROOT is by default `mvtec_ad` in the data
     root. Raises InputError, which says if the category lies one folder deeper."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
-    root = Path(root).expanduser()
-    present = {normalize("NFC", name): name for name in subfolders(root)}
-    name = normalize("NFC", category)
+    root = absolute(root)
+    present = {_composed(name): name for name in subfolders(root)}
+    name = _composed(category)
     if name not in present:
         raise InputError(f"expected a folder {root / category}, found "
                          f"{', '.join(present) or 'nothing'} there{deeper(root, name)}{source}")
@@ -89,45 +103,118 @@ def deeper(root: Path, *categories: str) -> str:
 def verify(folder: Path) -> str:
     """Decodes all images and masks; returns a line of counts. Raises InputError for a bad file."""
     files = _list_files(folder)
-    masks = [path for path in files.masks if path]
-    read_images([*files.train, *files.test, *masks], 32, 1)
-    kinds = Counter(path.parent.name for path in files.test)
-    tested = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "no test images"
-    return f"{folder.name}: {len(files.train)} to train, {tested}, {len(masks)} masks"
+    masks = [path for path in _mask_files(folder, files) if path]
+    read_images([*files.train, *files.test], 32, 1)
+    _masks(_mask_files(folder, files), files.kinds, 32)
+    return f"{folder.name}: {_counts(files)}, {len(masks)} masks{_left_out(files)}"
+
+
+def survey(folder: Path) -> str:
+    """A line that says how many images a category's folder has for what, and what is passed over
+    there and why. Raises InputError where it has no normal ones."""
+    files = _list_files(folder)
+    n = len(files.train) + len(files.test)
+    return f"{n} images taken from {folder} ({_counts(files)}){_left_out(files)}"
+
+
+def _counts(files: _Files) -> str:
+    tested = ", ".join(f"{n} {kind}" for kind, n in Counter(files.kinds).items())
+    return f"{len(files.train)} to train, {tested or 'no test images'}"
+
+
+def _left_out(files: _Files) -> str:
+    return f"; left out: {files.left}" if files.left else ""
 
 
 def _list_files(folder: Path) -> _Files:
-    if not (folder / "train").is_dir():  # a plain folder of normal images
-        return _Files(_normal_images(folder), [], [])
-    kinds = sorted(path for path in (folder / "test").glob("*") if path.is_dir())
-    test = [path for kind in kinds for path in images_in(kind)]
-    truth = folder / "ground_truth"
-    masks = [_mask_of(path, truth) if truth.is_dir() and path.parent.name != GOOD else None
-             for path in test]
-    orphans = set(truth.glob("*/*_mask.png")) - set(masks)
-    if orphans:
-        raise InputError(f"expected an image for every mask, found none for {min(orphans)}")
-    return _Files(_normal_images(folder / "train" / GOOD), test, masks)
+    left = LeftOut()
+    train, test = _child(folder, "train"), _child(folder, "test")
+    good = _child(train or folder, GOOD)
+    if train:
+        _leave_beside(train, [good], left, folder, ", not in train/good")
+        _leave_beside(folder, [train, test, _child(folder, TRUTH)], left, folder)
+        kinds = folders_in(test) if test else []
+        if test:
+            _leave_beside(test, kinds, left, folder, ", not in test/good or test/TYPE")
+    elif good:  # and its defective images beside it
+        truth = [_child(folder, TRUTH)]
+        kinds = [path for path in folders_in(folder) if path not in (good, *truth)]
+        _leave_beside(folder, [good, *kinds, *truth], left, folder)
+    else:  # a plain folder of normal images
+        good, kinds = folder, []
+    normal = images_in(good, left, folder) if good else []
+    if not normal:
+        raise InputError(f"expected normal images in {good or train / GOOD}, found none"
+                         + (f"; in {folder} there are {left}" if left else "") + LAYOUT)
+    tested = [(path, kind) for kind in kinds for path in images_in(kind, left, folder)]
+    return _Files(normal, [path for path, _ in tested],
+                  [_kind(kind) for _, kind in tested], left)
 
 
-def _normal_images(folder: Path) -> list[Path]:
-    paths = images_in(folder) if folder.is_dir() else []
+def _child(folder: Path, name: str) -> Path | None:
+    """The folder of a name in any case; the exact one where there are several."""
+    if (folder / name).is_dir():
+        return folder / name
+    return next((path for path in folders_in(folder) if same_name(path.name) == name), None)
+
+
+def _leave_beside(folder: Path, taken: list[Path | None], left: LeftOut, within: Path,
+                  expected: str = "") -> None:
+    """Enters the images that lie in a folder beside those of its folders that are `taken`."""
+    for path in sorted(folder.iterdir()):
+        if path in taken or is_hidden(path.name):
+            continue
+        if path.is_dir():
+            leave_below(path, left, within)
+        elif path.suffix.lower() in SUFFIXES:
+            left.add(f"images directly in {folder.name}{expected}", str(path.relative_to(within)))
+
+
+def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
+    """The mask of each test image, None for a good one without; empty where there are no masks.
+
+    A mask is named as its image, or that and `_mask`. Raises InputError for defective images
+    without one, where others have one, and for a mask without its image.
+    """
+    truth = _child(folder, TRUTH)
+    masks = {(_kind(folder), _composed(path.stem)): path
+             for folder in (folders_in(truth) if truth else []) for path in images_in(folder)}
+    if not masks:
+        return []
+
+    def mask_of(path: Path, kind: str) -> Path | None:
+        name = _composed(path.stem)
+        return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
+
+    found = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
+    for path, kind, mask in zip(files.test, files.kinds, found):
+        if mask is None and kind != GOOD:
+            raise InputError(f"expected the mask of {path} in "
+                             f"{truth / kind / (path.stem + '_mask.png')}, found no such file")
+    if masks:
+        raise InputError(f"expected an image for every mask, found none for "
+                         f"{min(masks.values())}")
+    return found
+
+
+def _kind(folder: Path) -> str:
+    return GOOD if same_name(folder.name) == GOOD else folder.name
+
+
+def _composed(name: str) -> str:
+    """A name as people compare it: on disk it may be decomposed, a letter apart from its mark."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | None:
+    """True where a pixel has any share of the original mask; empty for good images. Raises
+    InputError for a good image whose mask is not black."""
     if not paths:
-        raise InputError(f"expected normal images in {folder}, found none")
-    return paths
-
-
-def _mask_of(image: Path, truth: Path) -> Path:
-    mask = truth / image.parent.name / f"{image.stem}_mask.png"
-    if not mask.is_file():
-        raise InputError(f"expected the mask of {image} in {mask}, found no such file")
-    return mask
-
-
-def _masks(paths: list[Path | None], size: int) -> Tensor:
-    """True where a pixel has any share of the original mask; empty for good images."""
+        return None
     masks = torch.zeros(len(paths), 1, size, size, dtype=torch.bool)
-    defective = torch.tensor([path is not None for path in paths])
-    masks[defective] = read_images(filter(None, paths), size, 1) > 0
+    for mask, path, kind in zip(masks, paths, kinds):
+        if path is not None:
+            mask[:] = read_mask(path, size)
+        if kind == GOOD and mask.any():
+            raise InputError(f"expected a black mask of a good image in {path}, found a defect")
     return masks
-

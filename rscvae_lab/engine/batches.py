@@ -35,7 +35,8 @@ class Batches:
         self.steps = [steps_per_epoch(n, configs[0].batch_size) for n in self.sizes]
         device = configs[0].device
         parts = [part for split in splits for part in (split.train, split.anomalies)]
-        self._images = torch.cat(parts).to(device)
+        filled = [part for part in parts if len(part)]  # one alone is not copied
+        self._images = (filled[0] if len(filled) == 1 else torch.cat(parts)).to(device)
         real = [torch.arange(n) >= len(split.train) for n, split in zip(self.sizes, splits)]
         self._anomalous = torch.cat(real).to(device)
 

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from rscvae_lab.analysis.localization import error_maps
 from rscvae_lab.datasets.image_files import read_image
+from rscvae_lab.errors import InputError
 from rscvae_lab.figures.images import show_image
 from rscvae_lab.figures.parts import error_map
 from rscvae_lab.figures.style import axes, canvas, png
@@ -20,15 +21,21 @@ TOP = 0.5  # the error, in grey levels of [0, 1], of the brightest colour in eve
 
 
 def write_scored(run_folder: str | Path, table: pd.DataFrame, folder: str | Path) -> Path:
-    """Writes a PNG for each image of a table of `score_images`, named by its row and file.
-
-    A compared method has no reconstruction to show. Raises InputError for a folder that cannot be
-    written to.
-    """
+    """Writes a PNG for each image of a table of `score_images`, named by its row and file. A
+    compared method has no reconstruction to show. Raises InputError for a folder that cannot be
+    written to, or where an input would be replaced."""
     run, folder = Run.load(run_folder), make_folder(folder)
-    for i, row in enumerate(tqdm(table.to_dict("records"), unit="image", disable=None,
-                                 leave=False)):
-        image = read_image(Path(row["file"]), run.config.image_size, run.config.channels)
+    files = [Path(file) for file in table.file]
+    names = [file.stem.encode("utf-8", "replace").decode() for file in files]
+    targets = [folder / f"{i:04}-{name[:60]}.png" for i, name in enumerate(names)]
+    lost = {file.resolve() for file in files} & {target.resolve() for target in targets}
+    if lost:
+        raise InputError(f"expected another folder than that of the images, found {min(lost)} "
+                         "among them")
+    rows = tqdm(table.to_dict("records"), unit="image", disable=None, leave=False)
+    for row, file, name, target in zip(rows, files, names, targets):
+        image = read_image(file, run.config.image_size, run.config.channels,
+                           run.config.white)
         panels = {"input": image.numpy()}
         if run.config.method.is_vae:
             x_hat = code(run.model, image[None]).x_hat
@@ -36,8 +43,7 @@ def write_scored(run_folder: str | Path, table: pd.DataFrame, folder: str | Path
                        "error map": error_maps(image[None], x_hat)[0].numpy()}
         decision = "novel" if row["novel"] else "normal"
         title = f"{decision}: score {row['novelty_score']:.4g}, threshold {row['threshold']:.4g}"
-        figure = scored_image(panels, f"{Path(row['file']).name}\n{title}")
-        write_whole(folder / f"{i:04}-{Path(row['file']).stem}.png", png(figure))
+        write_whole(target, png(scored_image(panels, f"{name}{file.suffix}\n{title}")))
     return folder
 
 

@@ -17,11 +17,18 @@ from rscvae_lab.datasets import require_tests
 from rscvae_lab.methods import FLOORS, MODES
 from rscvae_lab.reproduction.reruns import notebooks_folder, rerun
 from rscvae_lab.runs.run import ROW_NAMES, Run
-from rscvae_lab.storage.files import csv_path, make_folder, runs_root, write_whole
+from rscvae_lab.storage.files import (
+    begins_with,
+    is_executed_notebook,
+    output_file,
+    runs_root,
+    write_whole,
+)
 from rscvae_lab.trainers import trained
 
 MAIN_LINE = {"04_three_training_modes": "category", "06_consistency_table": "categories",
              "07_semantic_deviation": "category"}  # notebook -> its parameter for the category
+_TITLE = "RSC-VAE on"  # begins the page's title, by which it is recognised
 INDUSTRIAL = {"09_industrial_images": "category"}
 GLANCE = "glance"  # the tag of notebook cells whose outputs the page shows
 
@@ -36,8 +43,13 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int, root: s
                     image_size=image_size)
     require_tests(config, normal=1, novel=1)  # before anything is touched
     industrial = config.dataset in IMAGE_FOLDERS
-    folder = make_folder(runs_root() / f"{config.dataset}-{short(config.category)}")
-    for stale in (folder / "index.html", folder / "results.csv"):
+    folder = runs_root() / f"{config.dataset}-{short(config.category)}"
+    page = output_file(folder / "index.html", ".html", _is_own_page)
+    table = output_file(folder / "results.csv", ".csv",
+                        begins_with("dataset", "category", "method"))
+    for name in INDUSTRIAL if industrial else MAIN_LINE:
+        output_file(folder / f"{name}.ipynb", ".ipynb", is_executed_notebook)
+    for stale in (page, table):
         stale.unlink(missing_ok=True)
     given, executed = {"dataset": config.dataset, "epochs": config.epochs, "seed": seed}, []
     if industrial:
@@ -46,9 +58,13 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int, root: s
         file = f"{name}.ipynb"
         executed.append(rerun(notebooks_folder() / file, given | {parameter: config.category},
                               folder / file))
-    write_whole(folder / "results.csv", results(config).to_csv(index=False))
-    write_whole(folder / "index.html", glance(config, executed))
+    write_whole(table, results(config).to_csv(index=False))
+    write_whole(page, glance(config, executed))
     return folder
+
+
+def _is_own_page(path: Path) -> bool:
+    return f"<title>{_TITLE}" in path.read_text("utf-8", errors="replace")
 
 
 def results(config: Config) -> pd.DataFrame:
@@ -81,8 +97,7 @@ def _regions_of(runs: list[Run]) -> pd.DataFrame:
 
 def write_regions(settings: dict[str, Any], seeds: Sequence[int], out: str | Path) -> str:
     """Writes the table of `regions` as CSV; returns a summary."""
-    out = csv_path(out)
-    make_folder(out.parent)
+    out = output_file(out, ".csv", begins_with("dataset", "category", "seed", "epochs"))
     table = regions(settings, seeds)
     write_whole(out, table.round(4).to_csv(index=False))
     rates = table.groupby("method", sort=False).semantic_deviation_rate.mean()
@@ -95,7 +110,7 @@ def glance(config: Config, notebooks: list[Path]) -> str:
     contents = [json.loads(notebook.read_text("utf-8")) for notebook in notebooks]
     page = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
     return page.substitute(
-        title=f"RSC-VAE on {config.dataset}, normal class {config.category}",
+        title=f"{_TITLE} {config.dataset}, normal class {config.category}",
         note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. Higher AUROC is "
              "better. The oracle column picks its epoch on the test set: it is an upper bound, "
              "not a result.",

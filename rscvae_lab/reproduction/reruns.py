@@ -17,8 +17,11 @@ from PIL import Image
 from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import (
+    absolute,
     is_checkout,
+    is_executed_notebook,
     make_folder,
+    output_file,
     project_root,
     resource,
     runs_root,
@@ -146,20 +149,19 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
     InputError where there is no such notebook, a parameter is refused, or a cell raised
     InputError; NotebookFailed where a cell failed otherwise, with the notebook up to there in
     `<out>.failed.ipynb`."""
-    notebook, out = _find(notebook), Path(out).expanduser().resolve()
-    if out.suffix != ".ipynb":
-        raise InputError(f"expected an output name that ends in .ipynb, found {out.name}")
-    if out == notebook:
-        raise InputError(f"expected another output file than the notebook, found {out}")
+    notebook = _find(notebook)
+    if absolute(out) == notebook:
+        raise InputError(f"expected another output file than the notebook, found {notebook}")
     parameters = checked_parameters(notebook, parameters)
     if parameters.get(_FOR_FOLDERS):  # from here, and not from the notebooks' folder
-        parameters[_FOR_FOLDERS] = str(Path(parameters[_FOR_FOLDERS]).expanduser().resolve())
-    make_folder(out.parent)
+        parameters[_FOR_FOLDERS] = str(absolute(parameters[_FOR_FOLDERS]))
+    out = output_file(out, ".ipynb", is_executed_notebook)
+    failed = output_file(out.with_suffix(".failed.ipynb"), ".ipynb", is_executed_notebook)
     with tempfile.TemporaryDirectory() as scratch:
         executed = Path(scratch) / "executed.ipynb"
         _execute(notebook, executed, parameters, out)
         write_whole(out, executed.read_bytes())
-    out.with_suffix(".failed.ipynb").unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
     return out
 
 

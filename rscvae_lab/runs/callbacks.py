@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from rscvae_lab.config import Config
-
-LOG = "log.txt"
+from rscvae_lab.storage.files import LOG
 
 
 class Epoch(NamedTuple):
@@ -49,7 +48,7 @@ def print_epoch(epoch: Epoch) -> None:
 
 def log(folder: Path, text: str) -> None:
     """Adds a line with date and time to a run's log."""
-    with open(Path(folder) / LOG, "a", encoding="utf-8") as file:
+    with open(Path(folder) / LOG, "a", encoding="utf-8", errors="replace") as file:
         file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 
 

@@ -26,10 +26,15 @@ from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.own import Networks
 from rscvae_lab.runs import run
-from rscvae_lab.runs.callbacks import LOG, log
+from rscvae_lab.runs.callbacks import log
 from rscvae_lab.runs.evaluation import evaluate
-from rscvae_lab.runs.run import CONFIG, METRICS, Run
+from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import (
+    CONFIG,
+    IMAGES,
+    METRICS,
+    RUN_FILES,
+    absolute,
     is_checkout,
     make_folder,
     project_root,
@@ -39,7 +44,7 @@ from rscvae_lab.storage.files import (
 )
 from rscvae_lab.storage.tensors import load_weights
 
-STATE, IMAGES, LOCK = "state.safetensors", "images.json", ".lock"
+LOCK = ".rscvae.lock"
 
 
 def default(config: Config) -> Path:
@@ -53,7 +58,7 @@ def find(out: str | Path, config: Config, resume: bool, networks: Networks = (No
     """The finished run of this config in a folder, None where work is left; touches nothing.
     Raises InputError where the folder holds the run of another config, of other images, an
     unfinished one and `resume` is False, or files that are not of a run."""
-    folder = Path(out).expanduser().resolve()
+    folder = absolute(out)
     if not (folder / CONFIG).is_file():
         _refuse_foreign(folder)
         return None
@@ -98,7 +103,7 @@ def claim(out: str | Path, wait: bool) -> Iterator[None]:
 def begin(out: str | Path, config: Config) -> Path:
     """Makes a run's folder and writes `config.json`. Raises InputError where it cannot."""
     folder = make_folder(out)
-    remove_stale_parts(folder)
+    remove_stale_parts(folder, RUN_FILES)
     write_whole(folder / CONFIG, config.to_json())
     digests = digests_of(config)
     if digests:
@@ -136,8 +141,8 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
 
 def _refuse_foreign(folder: Path) -> None:
     """A run's first file is its config: what bears a run's names without it is somebody else's."""
-    for name in (run.WEIGHTS, run.HISTORY, run.SCORES, METRICS, STATE, IMAGES, LOG):
-        if (folder / name).exists():
+    for name in RUN_FILES:
+        if os.path.lexists(folder / name):
             raise InputError(f"{folder} holds {name} but no {CONFIG}, so it was not written by "
                              "rscvae: choose another folder")
 

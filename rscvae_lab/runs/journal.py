@@ -15,8 +15,7 @@ from rscvae_lab.engine.ensemble import Ensemble
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import aurocs, measure
-from rscvae_lab.runs.folder import STATE
-from rscvae_lab.runs.run import METRICS, WEIGHTS
+from rscvae_lab.storage.files import METRICS, STATE, WEIGHTS
 from rscvae_lab.storage.tensors import load_tensors, save_tensors, save_weights
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."

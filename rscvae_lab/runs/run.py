@@ -19,11 +19,16 @@ from rscvae_lab.models.own import Networks
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import score
 from rscvae_lab.scoring import FEWEST_HELDOUT, FalseAlarms, Normalisers
-from rscvae_lab.storage.files import runs_root
+from rscvae_lab.storage.files import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    SCORES,
+    WEIGHTS,
+    absolute,
+    runs_root,
+)
 from rscvae_lab.storage.tensors import load_weights
-
-CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
-SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
                  "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
@@ -69,7 +74,7 @@ class Run:
     @classmethod
     def load(cls, folder: str | Path, networks: Networks = (None, None)) -> Self:
         """Raises InputError where the folder holds no finished run."""
-        folder = Path(folder).expanduser().resolve()
+        folder = absolute(folder)
         if not (folder / METRICS).is_file():
             found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
             raise InputError(f"expected a finished run in {folder}, found {found}")

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all, and the folders they lie in."""
 
+import json
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,20 @@ _SHIPPED = _PACKAGE / "shipped"  # only in an installed package: pyproject.toml 
 def is_checkout() -> bool:
     """Whether this package runs from its checkout, where notebooks and results lie beside it."""
     return not _SHIPPED.is_dir()
+
+# The files of a run: no other output may take their place.
+CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
+SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
+STATE, IMAGES, LOG = "state.safetensors", "images.json", "log.txt"
+RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG)
+
+
+def absolute(path: str | Path) -> Path:
+    """An absolute path without `~` or links. Raises InputError for links in a circle."""
+    try:
+        return Path(os.path.expanduser(path)).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"expected a path, found {str(path)!r} ({error})") from None
 
 
 def project_root() -> Path:
@@ -43,7 +59,7 @@ def runs_root() -> Path:
 def make_folder(path: str | Path) -> Path:
     """Creates a folder, and checks that it can be written to before any work is spent. Raises
     InputError if it cannot."""
-    folder = Path(path).expanduser().resolve()
+    folder = absolute(path)
     probe = folder / f".probe.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,21 +71,60 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
-def csv_path(path: str | Path) -> Path:
-    """The absolute path of a CSV to write. Raises InputError for another suffix or a folder."""
-    path = Path(path).expanduser().resolve()
-    if path.suffix != ".csv" or path.is_dir():
-        raise InputError(f"expected a CSV to write, found {path}")
+def output_file(path: str | Path, suffix: str, is_own: Callable[[Path], bool]) -> Path:
+    """The absolute path of a file that a command is about to write, checked before any work.
+
+    Args:
+        suffix: such as `.csv`.
+        is_own: says of an existing file whether the same command wrote it; others are not touched.
+
+    Raises:
+        InputError: another suffix, a folder, a device, a run's own file, a file that something
+            else wrote, or a place that cannot be written to.
+    """
+    path = absolute(path)
+    expected = f"expected a new {suffix} file or an earlier output of this command in --out, found"
+    if path.suffix.lower() != suffix:
+        raise InputError(f"{expected} {path}")
+    if path.name in RUN_FILES and (path.parent / CONFIG).is_file():
+        raise InputError(f"{expected} a run's own file: {path}")
+    if path.is_dir():
+        raise InputError(f"{expected} a folder: {path}")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{expected} no regular file: {path}")
+    if path.exists() and path.stat().st_size and not is_own(path):
+        raise InputError(f"{expected} another file: {path}")
+    make_folder(path.parent)
     return path
+
+
+def begins_with(*columns: str) -> Callable[[Path], bool]:
+    """Whether a file is a CSV whose first columns are these."""
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as file:
+            header = file.readline(65536).decode("utf-8-sig", errors="replace")
+        return header.strip().replace('"', "").split(",")[: len(columns)] == list(columns)
+
+    return is_own
+
+
+def is_executed_notebook(path: Path) -> bool:
+    """Whether papermill wrote a notebook."""
+    try:
+        return "papermill" in json.loads(path.read_text("utf-8"))["metadata"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Writes to a temporary file, then renames it: a reader sees the old file or the new one,
-    never a part. Text is written as UTF-8."""
+    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{_part_of(path.name)}{os.getpid()}.part")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, str):
+            content = content.encode(errors="backslashreplace")
+        part.write_bytes(content)
         os.replace(part, path)
     except BaseException as error:
         with suppress(OSError):
@@ -79,9 +134,17 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         raise
 
 
-def remove_stale_parts(folder: Path) -> None:
-    """Removes the temporary files of processes that were killed while writing in a folder."""
+def _part_of(name: str) -> str:
+    """How the names of a file's temporary parts begin; short enough for any file system."""
+    return f".{name[:50]}."
+
+
+def remove_stale_parts(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Removes what killed processes left in a folder while writing files with these names; without
+    names, any, in a folder where nobody else writes."""
+    own = None if names is None else set(map(_part_of, names))
     for part in folder.glob(".*.*.part"):
-        writer = part.name.split(".")[-2]
-        if writer.isdecimal() and not psutil.pid_exists(int(writer)):
+        begin, writer = part.name.removesuffix(".part").rsplit(".", 1)
+        if ((own is None or f"{begin}." in own) and writer.isdecimal()
+                and not psutil.pid_exists(int(writer))):
             part.unlink(missing_ok=True)

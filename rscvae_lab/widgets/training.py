@@ -19,9 +19,9 @@ from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.callbacks import Epoch
 from rscvae_lab.runs.evaluation import code
-from rscvae_lab.runs.folder import STATE, find
+from rscvae_lab.runs.folder import find
 from rscvae_lab.runs.run import HISTORY_NAMES
-from rscvae_lab.storage.files import runs_root
+from rscvae_lab.storage.files import STATE, runs_root
 from rscvae_lab.trainers import train
 from rscvae_lab.widgets.base import empty_image, errors_shown_in, show
 

@@ -36,13 +36,15 @@ def test_only_the_parts_of_dead_processes_are_swept(tmp_path):
     for name in (
         f".a.csv.{dead.pid}.part",
         f".a.csv.{os.getpid()}.part",
+        f".b.csv.{dead.pid}.part",
         ".somebodys.part",
         "kept.csv",
     ):
         (tmp_path / name).touch()
-    remove_stale_parts(tmp_path)
+    remove_stale_parts(tmp_path, ["a.csv"])
     assert {path.name for path in tmp_path.iterdir()} == {
         f".a.csv.{os.getpid()}.part",
+        f".b.csv.{dead.pid}.part",
         ".somebodys.part",
         "kept.csv",
     }

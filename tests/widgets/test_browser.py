@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 
 from rscvae_lab.errors import TrainingStopped
-from rscvae_lab.runs.folder import STATE
-from rscvae_lab.runs.run import METRICS, read_config
-from rscvae_lab.storage.files import project_root
+from rscvae_lab.runs.run import read_config
+from rscvae_lab.storage.files import METRICS, STATE, project_root
 from rscvae_lab.trainers import train
 
 playwright = pytest.importorskip(
