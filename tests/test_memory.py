@@ -25,7 +25,7 @@ for command in sys.argv[1:]:
 def peaks(*commands: str) -> list[int]:
     """The highest memory of one process after each of these commands, in bytes."""
     printed = subprocess.run([sys.executable, "-c", PEAKS, *commands], check=True,
-                             capture_output=True, text=True).stdout
+                             capture_output=True, encoding="utf-8").stdout
     return [int(line) for line in printed.splitlines() if line.isdecimal()]
 
 
