@@ -60,9 +60,12 @@ def measure(model: VAE, images: Tensor, js: str = "bhattacharyya") -> pd.DataFra
     return pd.DataFrame(table.cpu().numpy(), columns=MEASURES)
 
 
-def aurocs_on_test(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
-    """`aurocs` of a model on its test set."""
-    return aurocs(split.test_labels.numpy(), measure(model, split.test, js))
+def during_training(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
+    """What `history.csv` has of an evaluated epoch: `aurocs` on the test set, and the mean l_enc1
+    of its novel images in nats (None without novel images)."""
+    labels, test = split.test_labels.numpy(), measure(model, split.test, js)
+    novel = test.l_enc1[labels == NOVEL]
+    return aurocs(labels, test) | {"enc1_novel": float(novel.mean()) if len(novel) else None}
 
 
 def code(model: VAE, images: Tensor) -> Coding:
