@@ -92,6 +92,10 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_class_options(regions)
     regions.add_argument("--seeds", default="0", help=_SEEDS)
     regions.add_argument("--out", required=True, help=_CSV)
+    atlas = add("atlas", _atlas, "maps of the codes of runs on one class (Fig. 7), as a table")
+    atlas.add_argument("runs", nargs="+", metavar="RUN", help="finished runs' folders")
+    atlas.add_argument("--points", type=int, default=300, help="at most, of each group")
+    atlas.add_argument("--out", required=True, help=_CSV + "; the images lie beside it")
     add("notebooks", _notebooks, "regenerate every notebook's stored outputs from one clean run")
     data = add("data", _data, "fetch, verify or list data sets")
     data.add_argument("action", choices=("fetch", "verify", "list"))
@@ -192,6 +196,17 @@ def _regions(args: argparse.Namespace) -> None:
 
     seeds = parse_seeds(args.seeds)
     print(write_regions(args.dataset, args.category, args.epochs, seeds, args.out))
+
+
+def _atlas(args: argparse.Namespace) -> None:
+    from rscvae_lab.analysis import atlas
+    from rscvae_lab.analysis.surveys import Survey
+    from rscvae_lab.runs import Run
+
+    runs = [Run.load(folder) for folder in args.runs]
+    atlases = {atlas.method_of(run.config): atlas.Atlas.of(
+        Survey.of(run), args.points, perplexities=atlas.PERPLEXITIES) for run in runs}
+    print(f"finished: {atlas.write(atlases, args.out)}")
 
 
 def _notebooks(_: argparse.Namespace) -> None:

@@ -14,14 +14,20 @@ FEWEST = 16  # codes that a map needs
 
 class CodeMap:
     """A map of codes, computed by one thread: openTSNE's other threads wait by spinning, which on
-    busy cores costs more than they gain."""
+    busy cores costs more than they gain.
 
-    def __init__(self, fitted: TSNEEmbedding) -> None:
-        self._fitted = fitted
+    Attributes:
+        points: the places of the fitted codes, (N, 2), no unit.
+    """
+
+    def __init__(self, points: np.ndarray, fitted: TSNEEmbedding | None = None) -> None:
+        self.points, self._fitted = points, fitted
 
     @classmethod
-    def fit(cls, codes: np.ndarray, seed: int = 0) -> Self:
+    def fit(cls, codes: np.ndarray, seed: int = 0, perplexity: int = PERPLEXITY) -> Self:
         """Fits t-SNE to codes mu (N, D); the same seed gives the same map.
+
+        `perplexity` is about how many neighbours each code keeps near; at most N / 4 are.
 
         Raises:
             InputError: fewer than `FEWEST` codes, of one dimension, all equal, or not finite.
@@ -32,16 +38,18 @@ class CodeMap:
             raise InputError(f"expected at least {FEWEST} finite codes for a map, not all equal, "
                              "of 2 or more dimensions, found "
                              f"{n}, {finite} finite, of {dimensions}")
-        tsne = TSNE(perplexity=min(PERPLEXITY, n // 4), n_jobs=1, random_state=seed)
-        return cls(tsne.fit(np.asarray(codes, dtype=np.float64)))
-
-    @property
-    def points(self) -> np.ndarray:
-        """The places of the fitted codes, (N, 2), no unit."""
-        return np.asarray(self._fitted)
+        tsne = TSNE(perplexity=min(perplexity, n // 4), n_jobs=1, random_state=seed)
+        fitted = tsne.fit(np.asarray(codes, dtype=np.float64))
+        return cls(np.asarray(fitted), fitted)
 
     def place(self, codes: np.ndarray) -> np.ndarray:
-        """The places (M, 2) of new codes (M, D) among the fitted ones, which do not move."""
+        """The places (M, 2) of new codes (M, D) among the fitted ones, which do not move.
+
+        Raises InputError for a map that was read from a file: it holds places, no codes.
+        """
+        if self._fitted is None:
+            raise InputError("expected a map that was fitted here to place new codes on, found a "
+                             "stored one")
         return np.asarray(self._fitted.transform(np.asarray(codes, dtype=np.float64)))
 
 

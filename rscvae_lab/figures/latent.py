@@ -1,8 +1,7 @@
-"""Figures of the latent space: regions, maps of codes, information, and two Gaussians."""
+"""Figures of the latent space: regions, information, a turning image, and two Gaussians."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,9 +12,6 @@ from rscvae_lab.figures.scores import label_histograms
 from rscvae_lab.figures.style import (
     CHOSEN,
     LABELS,
-    NORMAL_COLOUR,
-    NOVEL_COLOUR,
-    TRAIN_COLOUR,
     axes,
     canvas,
     empty_figure,
@@ -24,9 +20,6 @@ from rscvae_lab.figures.style import (
 from rscvae_lab.methods import METHOD_NAMES
 
 REGION_COLOURS = {"normal": "#bee3f8", "anomalous": "#feebc8", "unknown": "#e2e8f0"}
-POINT_COLOURS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
-GROUP_NAMES = {"train": "training, normal", "normal": "test, normal", "novel": "test, novel"}
-GROUP_COLOURS = {"train": TRAIN_COLOUR, "normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR}
 
 
 def region_plane(axis: Axes, frame: pd.DataFrame, least_information: float, farthest: float,
@@ -86,85 +79,6 @@ def information(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, float]
     row[0].set_ylabel("density")
     legend_below(figure, row[0])
     return figure
-
-
-def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Fig. 7: a t-SNE map of codes for each method. Frames have the columns `x`, `y` and `group`
-    (train, normal or novel)."""
-    figure, (row,) = empty_figure(1, len(panels), (4.2 * len(panels), 4.4))
-    styles = {
-        "training images, normal": {"facecolors": "none", "edgecolors": TRAIN_COLOUR, "s": 14},
-        "test images, novel": {"color": NOVEL_COLOUR, "s": 9, "alpha": 0.7, "linewidths": 0},
-        "test images, normal": {"color": NORMAL_COLOUR, "s": 18, "linewidths": 0}}
-    for axis, (method, frame) in zip(row, panels.items(), strict=True):
-        for group, (name, style) in zip(("train", "novel", "normal"), styles.items()):
-            points = frame[frame.group == group]
-            axis.scatter(points.x, points.y, label=name, **style)
-        axis.set(xticks=[], yticks=[], title=METHOD_NAMES[method], xlabel="t-SNE 1 (no unit)",
-                 ylabel="t-SNE 2 (no unit)")
-    legend_below(figure, row[0])
-    return figure
-
-
-def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, chosen: int,
-              images: Mapping[str, np.ndarray], class_names: Sequence[str]
-              ) -> tuple[Figure, np.ndarray]:
-    """Fig. 7 for the explorer: a map of codes for each method with a ring around the chosen image,
-    and named `images` below.
-
-    Args:
-        frames: method -> a row an image, with x, y and `column`, which decides the colours.
-        colouring: the name of that column in titles.
-
-    Returns:
-        The figure, and each image's place in it as fractions of width and height from the lower
-        left corner, (maps, N, 2).
-    """
-    n = len(frames)
-    figure, places = canvas(4.9 * n, 7.2), []
-    values = pd.concat([frame[column] for frame in frames.values()])
-    limits = tuple(values.quantile([0.01, 0.99])) if values.dtype.kind == "f" else None
-    for i, (name, frame) in enumerate(frames.items()):
-        axis = axes(figure, 0.025 + 0.975 * i / n, 0.4, 0.94 / n, 0.56)
-        _coloured_points(axis, frame, column, class_names, limits)
-        axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
-        axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)",
-                 ylabel="" if i else "t-SNE 2 (no unit)", title=f"{name}, by {colouring}")
-        to_figure = axis.transData + figure.transFigure.inverted()
-        places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
-    width = 0.98 / len(images)
-    for j, (name, image) in enumerate(images.items()):
-        show_image(axes(figure, 0.01 + j * width, 0.01, 0.92 * width, 0.205), image, name)
-    return figure, np.stack(places)
-
-
-def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: Sequence[str],
-                     limits: tuple[float, float] | None) -> None:
-    """Numbers in viridis between `limits`, the same in all maps; names in one colour each."""
-    style = {"s": 16, "linewidths": 0, "alpha": 0.85}
-    if limits:
-        points = axis.scatter(frame.x, frame.y, c=frame[column], cmap="viridis", vmin=limits[0],
-                              vmax=limits[1], **style)
-        axis.figure.colorbar(points, cax=axis.inset_axes((0.2, -0.1, 0.6, 0.03)),
-                             orientation="horizontal")
-        return
-    names = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES}.get(column, {})
-    for value, colour in _colours(frame, column).items():
-        points = frame[frame[column] == value]
-        axis.scatter(points.x, points.y, color=colour, label=names.get(value, value), **style)
-    axis.legend(fontsize=8, ncols=5, frameon=False, loc="upper center",
-                bbox_to_anchor=(0.5, -0.04), columnspacing=1, handletextpad=0.2)
-
-
-def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str | tuple]:
-    """The colour of each value that the column has."""
-    values = set(frame[column])
-    if column != "category":
-        colours = GROUP_COLOURS if column == "group" else POINT_COLOURS
-        return {value: colour for value, colour in colours.items() if value in values}
-    own = frame.category[frame.group == "train"].iloc[0]
-    others = sorted(values - {own})
-    return {own: NORMAL_COLOUR} | dict(zip(others, mpl.colormaps["tab10"].colors[1:]))
 
 
 def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], test: pd.DataFrame,

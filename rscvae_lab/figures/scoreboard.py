@@ -1,6 +1,6 @@
 """Figures of result tables: ours beside the paper's, the effect of settings, supervision."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -166,35 +166,5 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()
         axis.grid(**GRID)
-    legend_below(figure, row[0])
-    return figure
-
-
-def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
-                       rising: Collection[str] = ()) -> Figure:
-    """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
-
-    Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
-    where the quantity improves, which is a rise in the panels listed in `rising` and a fall in the
-    others, and pink elsewhere. Titles count the improvements.
-    """
-    classes = list(next(iter(panels.values())).index)[::-1]
-    size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
-    figure, (row,) = empty_figure(1, len(panels), size, sharey=True)
-    place = np.arange(len(classes))
-    for axis, (name, frame) in zip(row, panels.items()):
-        frame, verb = frame.reindex(classes), "rises" if name in rising else "falls"
-        change = frame[after] - frame[before]
-        better = change > 0 if name in rising else change < 0
-        colours = np.where(better, BETTER_COLOUR, WORSE_COLOUR)
-        axis.hlines(place, frame[before], frame[after], colors=colours, linewidth=2.5, alpha=0.5)
-        axis.plot(frame[before], place, "o", color="black", fillstyle="none",
-                  label=METHOD_NAMES[before])
-        axis.scatter(frame[after], place, s=36, c=colours, zorder=3)
-        axis.set(xlabel=name, title=f"{verb} in {better.sum()} of {len(better)}")
-        axis.grid(**GRID)
-    row[0].set(yticks=place, yticklabels=classes, ylabel="normal class")
-    for colour, verdict in ((BETTER_COLOUR, "better"), (WORSE_COLOUR, "worse")):
-        row[0].plot([], [], "o", color=colour, label=f"{METHOD_NAMES[after]}, {verdict}")
     legend_below(figure, row[0])
     return figure

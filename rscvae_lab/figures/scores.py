@@ -1,4 +1,4 @@
-"""Figures of scores: AUROC by method, histograms, ROC curves, alpha, consistency, shares."""
+"""Figures of scores: AUROC by method, histograms, ROC curves, shares."""
 
 from collections.abc import Mapping
 
@@ -12,13 +12,10 @@ from sklearn.metrics import roc_curve
 
 from rscvae_lab import NOVEL
 from rscvae_lab.figures.style import (
-    CHOSEN,
     GRID,
     LABELS,
     NORMAL_COLOUR,
     TRAIN_COLOUR,
-    axes,
-    canvas,
     empty_figure,
     legend_below,
 )
@@ -93,62 +90,6 @@ def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figu
         label_histograms(axis, np.asarray(values), labels, np.percentile(values, 99), name)
     row[0].set_ylabel("density")
     legend_below(figure, row[0], 2)
-    return figure
-
-
-def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], alpha: float,
-                 labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
-    """AUROC against alpha for each normaliser; histograms and ROC curves at one alpha.
-
-    Args:
-        curves: normaliser -> AUROC at each of `alphas`.
-        scores: normaliser -> score of each test image at `alpha`; the histograms have the first.
-    """
-    figure = canvas(10.7, 3.6)
-    sweep, histogram, roc = (axes(figure, left, 0.16, width, 0.74)
-                             for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25)))
-    for (name, values), style in zip(curves.items(), ("-", "--")):
-        sweep.plot(alphas, values, style, color="black", label=name)
-        sweep.plot(alpha, np.interp(alpha, alphas, values), **CHOSEN)
-    sweep.set(xlabel="α: 0 = $l_{recon}$ alone, 1 = $l_{mut}$ alone", ylabel="AUROC (test set)",
-              title="every mixture")
-    sweep.legend(fontsize=8.5, frameon=False, title="normalised by means over", title_fontsize=8.5)
-    name, first = next(iter(scores.items()))
-    bins = np.linspace(0, np.percentile(first, 99), 26)
-    for label, group, colour in LABELS:
-        histogram.hist(np.clip(first[labels == label], 0, bins[-1]), bins, density=True,
-                       color=colour, alpha=0.55, label=f"test, {group}")
-    histogram.set(xlabel=f"score at α = {alpha:.2f} ({name})", ylabel="density",
-                  title="normal against novel")
-    histogram.legend(fontsize=8.5, frameon=False)
-    for (name, values), style in zip(scores.items(), ("-", "--")):
-        roc.plot(*roc_curve(labels == NOVEL, values)[:2], style, color="black", label=name)
-    roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle=":")
-    roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
-    return figure
-
-
-def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = ""
-                ) -> Figure:
-    """Eq. 17 for each method: both components of every test normal, in the columns `l_recon` and
-    `l_mut`, and the ratios a_i, whose standard deviation is S_a."""
-    figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (3.6 * len(panels) + 3.6, 3.6))
-    relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
-                for method, frame in panels.items()}
-    top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
-    for axis, (method, frame) in zip(row, relative.items()):
-        axis.scatter(frame.l_recon, frame.l_mut, s=10, alpha=0.5, color=NORMAL_COLOUR,
-                     linewidths=0)
-        axis.axline((0, 0), slope=1, color="black", linewidth=0.8, label="$a_i = 1$")
-        axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",
-                 aspect="equal", title=METHOD_NAMES[method], xlim=(0, top), ylim=(0, top))
-        last.hist(frame.l_mut / frame.l_recon, np.linspace(0, 4, 33), histtype="step",
-                  color=METHOD_COLOURS[method], linewidth=1.6,
-                  label=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
-    row[0].legend(loc="upper left", frameon=False)
-    last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images", title="the ratios")
-    last.legend(frameon=False)
-    figure.suptitle(title)
     return figure
 
 

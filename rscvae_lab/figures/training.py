@@ -1,9 +1,11 @@
 """Figures of training: curves of finished runs, and a training in progress."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -13,34 +15,84 @@ from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Reconstruction error and information of training normals, and test AUROC where evaluated,
-    by epoch; one history a mode."""
-    figure, ((recon, enc1, auroc),) = empty_figure(1, 3, (11, 3.2))
+    """Reconstruction error of training normals, and test AUROC where evaluated, by epoch; one
+    history a mode."""
+    figure, ((recon, auroc),) = empty_figure(1, 2, (10, 3.6))
+    _curves(recon, histories, "recon")
+    log_scale(recon)
+    aurocs = {}
     for mode, history in histories.items():
-        style = {"color": METHOD_COLOURS[mode], "linewidth": 1.5,
-                 "marker": "o" if len(history) < 5 else None}
-        recon.plot(history.epoch, history.recon, **style)
-        enc1.plot(history.epoch, history.enc1, **style)
-        evaluated = history.dropna(subset="auroc")
-        curves = {mode: evaluated.auroc}
-        if mode == "vae":
-            curves = {"vae": evaluated.auroc_recon, "recode_vae": evaluated.auroc}
-        for method, values in curves.items():
-            auroc.plot(evaluated.epoch, values, "o-", markersize=3, color=METHOD_COLOURS[method],
-                       label=METHOD_NAMES[method])
-    recon.set(xlabel="epoch", ylabel="$l_{recon}$ (grey levels per image, log scale)",
-              title="training normals: error")
-    enc1.set(xlabel="epoch", ylabel="$l_{enc1}$ (nats per image, log scale)",
-             title="training normals: information")
-    auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)",
-              title="test images, evaluated epochs")
-    for axis in (recon, enc1):
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.minorticks_off()
-    auroc.legend(frameon=False, fontsize=8)
+        scored = {mode: "auroc"} if mode != "vae" else {"vae": "auroc_recon",
+                                                        "recode_vae": "auroc"}
+        aurocs |= {method: history.set_index("epoch")[column].dropna()
+                   for method, column in scored.items()}
+    for method, values in aurocs.items():
+        auroc.plot(values, "o-", markersize=4, color=METHOD_COLOURS[method])
+    recon.set_ylabel("$l_{recon}$ (grey levels, log scale)")
+    recon.set_title("training normals: error", fontsize=10)
+    auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)")
+    auroc.set_title("test images, at evaluated epochs", fontsize=10)
+    label_ends(auroc, aurocs)
     return figure
+
+
+def mode_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """What tells the modes apart while they train, by epoch: l_mut and l_enc2 of training normals,
+    the loss of (pseudo-)anomalies, and l_enc1 of novel test images at evaluated epochs, beside
+    that of training normals (dotted)."""
+    figure, ((mut, enc2), (anomalous, enc1)) = empty_figure(2, 2, (10, 6.4), sharex=True)
+    for axis, column, title in (
+            (mut, "mut", "$l_{mut}$ of training normals"),
+            (enc2, "enc2", "$l_{enc2}$ of training normals"),
+            (anomalous, "anomalous", "loss of the (pseudo-)anomalies, before $\\beta$")):
+        _curves(axis, histories, column)
+        axis.set_ylabel("nats")
+        axis.set_title(title, fontsize=10)
+    _curves(enc1, histories, "enc1", linestyle=":", alpha=0.7, labelled=False)
+    _curves(enc1, histories, "enc1_novel", marker="o", markersize=4)
+    enc1.set_ylabel("nats")
+    enc1.set_title("$l_{enc1}$ of novel test images (dotted: training normals)", fontsize=10)
+    for axis in (mut, enc2):
+        axis.set_xlabel("")
+    return figure
+
+
+def _curves(axis: Axes, histories: Mapping[str, pd.DataFrame], column: str, labelled: bool = True,
+            **style: Any) -> None:
+    """One column of each history that has it, named at its end."""
+    lines = {method: history.set_index("epoch")[column].dropna()
+             for method, history in histories.items() if history[column].notna().any()}
+    for method, values in lines.items():
+        axis.plot(values, **{"color": METHOD_COLOURS.get(method), "linewidth": 1.5} | style)
+    axis.set_xlabel("epoch")
+    if labelled:
+        label_ends(axis, lines)
+
+
+def label_ends(axis: Axes, lines: Mapping[str, pd.Series], apart: float = 0.075) -> None:
+    """Writes each method's name right of the axis at its line's end, `apart` of the height from
+    the next one at least."""
+    if not lines:
+        return
+    at = axis.get_xaxis_transform()
+    to_axis = axis.transData + axis.transAxes.inverted()
+    ends = {name: to_axis.transform((0, values.iloc[-1]))[1] for name, values in lines.items()}
+    names = sorted(ends, key=ends.get)
+    heights = np.array([ends[name] for name in names])
+    for i in range(1, len(heights)):
+        heights[i] = max(heights[i], heights[i - 1] + apart)
+    heights -= max(0, heights[-1] - 1)
+    for name, height in zip(names, heights):
+        axis.text(1.01 * axis.get_xlim()[1], height, METHOD_NAMES.get(name, name), transform=at,
+                  color=METHOD_COLOURS.get(name), va="center", fontweight="bold")
+
+
+def log_scale(axis: Axes) -> None:
+    """A logarithmic y axis with few plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.minorticks_off()
 
 
 def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mode: str) -> Figure:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from rscvae_lab import figures
-from rscvae_lab.analysis.atlas import Atlas
+from rscvae_lab.analysis.atlas import Atlas, require_same_images
+from rscvae_lab.analysis.embedding import PERPLEXITY
 from rscvae_lab.config import CATEGORIES
-from rscvae_lab.errors import InputError
-from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
 
@@ -34,26 +32,25 @@ class DeviationExplorer(Panel):
     """
 
     def __init__(self, atlases: Mapping[str, Atlas]):
-        self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
-        if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
-            raise InputError("expected maps of the same images, found others: make all from one "
-                             "split, size and seed")
+        self.atlases, self.first = dict(atlases), require_same_images(atlases)
         image = ClickableImage()
         image.observe(self._clicked, "point")
-        novel = int(np.argmax(self.first.frame.group == "novel"))
+        novel = int(np.argmax(self.first.examined.frame.group == "novel"))
         controls = {"colour": dropdown("colour by", list(COLOURINGS)),
+                    "perplexity": dropdown("perplexity", list(self.first.maps), next(
+                        (each for each in self.first.maps if each == PERPLEXITY), None)),
                     "chosen": slider("image", novel, 0, len(self.first.images) - 1, 1)}
         super().__init__(self.show, controls, image)
 
-    def show(self, colour: str, chosen: int) -> tuple[Figure, str]:
-        """The maps coloured by one of `COLOURINGS`, a ring around the chosen image, each method's
-        outputs for it, and its numbers."""
+    def show(self, colour: str, perplexity: int, chosen: int) -> tuple[Figure, str]:
+        """The maps of a perplexity coloured by one of `COLOURINGS`, a ring around the chosen
+        image, what each method makes of it, and its numbers."""
         frames, images = {}, {"input": self.first.images[chosen].numpy()}
-        for method, atlas in self.atlases.items():
-            name, examined = METHOD_NAMES[method], atlas.examined
-            frames[name] = atlas.frame
-            images[f"{name}:\nreconstruction"] = examined.coding.x_hat[chosen].numpy()
-            images[f"{name}:\nfrom the second code"] = examined.x_re[chosen].numpy()
+        for atlas in self.atlases.values():
+            name = atlas.name.replace(", ", "\n")
+            frames[atlas.name] = atlas.at(perplexity)
+            images[f"{name}"] = atlas.examined.coding.x_hat[chosen].numpy()
+            images[f"{name},\nfrom 2nd code"] = atlas.examined.x_re[chosen].numpy()
         figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
                                                 self._class_names)
         self._inches = figure.get_size_inches()
@@ -61,16 +58,16 @@ class DeviationExplorer(Panel):
 
     @property
     def _class_names(self) -> tuple[str, ...]:
-        return CATEGORIES[self.first.survey.run.config.dataset]
+        return CATEGORIES[self.first.run.config.dataset]
 
     def _numbers(self, chosen: int) -> str:
-        row = self.first.frame.iloc[chosen]
+        row = self.first.examined.frame.iloc[chosen]
         kind = {"train": "a training image", "normal": "a normal test image",
                 "novel": "a novel test image"}[row.group]
         lines = [f"image {chosen}: {kind}, class {self._class_names[row.category]}"]
-        for method, atlas in self.atlases.items():
-            row = atlas.frame.iloc[chosen]
-            lines.append(f"{METHOD_NAMES[method]}: <b>{row.region} region</b>, information "
+        for atlas in self.atlases.values():
+            row = atlas.examined.frame.iloc[chosen]
+            lines.append(f"{atlas.name}: <b>{row.region} region</b>, information "
                          f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, l_recon "
                          f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, novelty score "
                          f"{row.novelty_score:.2f}")

@@ -141,12 +141,21 @@ def test_a_click_chooses_the_nearest_point(survey):
 def test_an_atlas_places_its_own_images_where_they_lie(survey):
     atlas = Atlas.of(survey, most=30)
     assert (atlas.frame.groupby("group").size() == 30).all()
-    places, examined = atlas.place(atlas.images[:10])
+    map, examined = atlas.maps[30], survey.examine(atlas.images[:10])
+    places = map.place(examined.coding.mu.numpy())
     assert examined.frame.l_recon.to_numpy() == pytest.approx(
         atlas.frame.l_recon[:10].to_numpy(), rel=1e-5
     )
-    spread = atlas.map.points.std()
-    assert np.median(np.linalg.norm(places - atlas.map.points[:10], axis=1)) < spread
+    assert np.median(np.linalg.norm(places - map.points[:10], axis=1)) < map.points.std()
+
+
+def test_the_perplexity_chooses_the_map(survey):
+    explorer = widgets.DeviationExplorer({"o": Atlas.of(survey, 30, perplexities=(5, 30))})
+    assert explorer.controls["perplexity"].value == 30
+    before = explorer.places
+    explorer.controls["perplexity"].value = 5
+    assert is_drawn(explorer), explorer.error.value
+    assert not np.allclose(explorer.places, before)
 
 
 def test_the_region_table_counts_every_image_once(survey, short_run):
