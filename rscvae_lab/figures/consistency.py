@@ -29,9 +29,10 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
         axis.axline((0, 0), slope=1, color="black", linewidth=0.8)
         axis.text(0.97 * top, 0.9 * top, "$a_i = 1$", ha="right", va="top", rotation=45,
                   rotation_mode="anchor")
-        for number, i in enumerate((numbered or {}).get(method, ()), 1):
-            point = frame.iloc[i]
-            axis.annotate(str(number), point, (9, -9) if number > 3 else (-9, 9),
+        marked = (numbered or {}).get(method, ())
+        for j, i in enumerate(marked):  # the first half left of its points, the others right
+            right, line = divmod(j, max(1, len(marked) // 2))
+            axis.annotate(str(j + 1), frame.iloc[i], (22 if right else -22, 14 * line - 10),
                           textcoords="offset points", ha="center", va="center",
                           fontweight="bold", arrowprops={"arrowstyle": "-", "linewidth": 0.6})
         axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",

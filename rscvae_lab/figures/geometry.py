@@ -36,7 +36,7 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
     """
     figure = canvas(10, 3.7)
     plane, roc, sweep = (axes(figure, left, 0.14, width, 0.76)
-                         for left, width in ((0.06, 0.32), (0.45, 0.2), (0.73, 0.26)))
+                         for left, width in ((0.055, 0.28), (0.405, 0.24), (0.735, 0.26)))
     weights = np.array([1 - alpha, alpha])
     scores = parts @ weights
     _iso_score_line(plane, parts, labels, weights, np.percentile(scores[labels == NORMAL], SHARE))

@@ -18,8 +18,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Reconstruction error of training normals, and test AUROC where evaluated, by epoch; one
     history a mode."""
     figure, ((recon, auroc),) = empty_figure(1, 2, (10, 3.6))
-    _curves(recon, histories, "recon")
     log_scale(recon)
+    _curves(recon, histories, "recon")
     aurocs = {}
     for mode, history in histories.items():
         scored = {mode: "auroc"} if mode != "vae" else {"vae": "auroc_recon",
@@ -74,16 +74,17 @@ def label_ends(axis: Axes, lines: Mapping[str, pd.Series], apart: float = 0.075)
     the next one at least."""
     if not lines:
         return
-    at = axis.get_xaxis_transform()
-    to_axis = axis.transData + axis.transAxes.inverted()
-    ends = {name: to_axis.transform((0, values.iloc[-1]))[1] for name, values in lines.items()}
+    scaled = axis.yaxis.get_transform().transform
+    low, high = scaled(np.array(axis.get_ylim()))
+    ends = {name: (scaled(values.iloc[-1:].to_numpy())[0] - low) / (high - low)
+            for name, values in lines.items()}
     names = sorted(ends, key=ends.get)
     heights = np.array([ends[name] for name in names])
     for i in range(1, len(heights)):
         heights[i] = max(heights[i], heights[i - 1] + apart)
     heights -= max(0, heights[-1] - 1)
     for name, height in zip(names, heights):
-        axis.text(1.01 * axis.get_xlim()[1], height, METHOD_NAMES.get(name, name), transform=at,
+        axis.text(1.01, height, METHOD_NAMES.get(name, name), transform=axis.transAxes,
                   color=METHOD_COLOURS.get(name), va="center", fontweight="bold")
 
 
