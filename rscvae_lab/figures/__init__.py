@@ -1,6 +1,7 @@
 """The figures of the course, its widgets and its reports: arrays and frames in, a figure out."""
 
 from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
+from rscvae_lab.figures.diagrams import data_flow, lit_terms, semantic_regions
 from rscvae_lab.figures.images import image_columns, image_rows, image_table, show_image
 from rscvae_lab.figures.latent import (
     deviation,
@@ -11,7 +12,9 @@ from rscvae_lab.figures.latent import (
     rotation,
     two_gaussians,
 )
+from rscvae_lab.figures.lines import name_ends, named_lines
 from rscvae_lab.figures.parts import error_map, gallery, histograms, outline, part, part_rows
+from rscvae_lab.figures.plane import latent_plane, plane_background, plane_point
 from rscvae_lab.figures.scoreboard import (
     before_after_chart,
     compared_chart,
@@ -47,10 +50,12 @@ from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 __all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
            "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "before_after_chart",
-           "canvas", "compared_chart", "consistency", "curves", "deviation", "embeddings",
-           "empty_figure", "error_map", "gallery", "gap_chart", "heatmap", "histograms",
-           "image_columns", "image_rows", "image_table", "information", "label_histograms",
-           "learning_curves", "legend_below", "live", "means_chart", "outline", "part",
-           "part_rows", "planes", "plate_maps", "png", "ranking", "region_plane", "rotation",
-           "scatter", "score_panels", "settings_chart", "show_image", "square",
-           "supervision_chart", "term_histograms", "two_gaussians"]
+           "canvas", "compared_chart", "consistency", "curves", "data_flow", "deviation",
+           "embeddings", "empty_figure", "error_map", "gallery", "gap_chart", "heatmap",
+           "histograms", "image_columns", "image_rows", "image_table", "information",
+           "label_histograms", "latent_plane", "learning_curves", "legend_below", "lit_terms",
+           "live", "means_chart", "name_ends", "named_lines", "outline", "part", "part_rows",
+           "plane_background", "plane_point", "planes", "plate_maps", "png", "ranking",
+           "region_plane", "rotation", "scatter", "score_panels", "semantic_regions",
+           "settings_chart", "show_image", "square", "supervision_chart", "term_histograms",
+           "two_gaussians"]

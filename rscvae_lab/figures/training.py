@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from rscvae_lab.figures.images import show_image
-from rscvae_lab.figures.style import axes, canvas, empty_figure
+from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas, empty_figure
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 
@@ -47,28 +47,28 @@ def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mod
     """A training in progress: error and information of training normals, AUROC where evaluated,
     and named rows of images."""
     method = "recode_vae" if mode == "vae" else mode  # whose score `auroc` in the history is
-    width, height = 10.7, 3.3
-    figure, last = canvas(width, height), min(epochs, max(10, 2 * len(history)))
-    columns = {"recon": "$l_{recon}$ (grey levels)", "enc1": "$l_{enc1}$ (nats)",
-               "auroc": "AUROC, α = 0.5"}
+    figure, last = canvas(WIDEST, 5.2), min(epochs, max(10, 2 * len(history)))
+    columns = {"recon": "$l_{recon}$ of training images (grey levels)",
+               "enc1": "$l_{enc1}$ of training images (nats)",
+               "auroc": "AUROC on test images, α = 0.5"}
     for i, (column, name) in enumerate(columns.items()):
-        axis = axes(figure, 0.045 + 0.175 * i, 0.15, 0.115, 0.68)
+        axis = axes(figure, 0.06 + 0.51 * (i % 2), (0.565, 0.085)[i // 2], 0.42, 0.32)
         measured = history.dropna(subset=column)
         axis.plot(measured.epoch, measured[column], "o-" if len(measured) < 12 else "-",
-                  markersize=3, color=METHOD_COLOURS[method])
+                  markersize=4, color=METHOD_COLOURS[method])
         axis.set(xlim=(0, last), xlabel="epoch")
-        axis.set_title(name, fontsize=9.5)
+        axis.set_title(name, fontsize=FONT)
         if not len(measured):
             axis.set(yticks=[])
-            axis.text(0.5, 0.5, "not yet\nevaluated", transform=axis.transAxes, ha="center",
-                      va="center", fontsize=8.5)
-    wide = 0.4 / max(map(len, rows.values()))
-    high = min(0.84 / len(rows), 1.08 * wide * width / height)
+            axis.text(0.5, 0.5, "not yet evaluated", transform=axis.transAxes, ha="center",
+                      va="center", fontsize=FONT)
+    wide = min(0.425 / max(map(len, rows.values())), 0.4 / len(rows) * 5.2 / WIDEST)
+    high = wide * WIDEST / 5.2
     for i, (name, images) in enumerate(rows.items()):
-        figure.text(0.585, 0.84 - high * (i + 0.45), name, ha="right", va="center", fontsize=9.5)
+        bottom = 0.43 - high * (i + 1)
+        figure.text(0.562, bottom + 0.5 * high, name, ha="right", va="center", fontsize=FONT)
         for j, image in enumerate(images):
-            show_image(axes(figure, 0.595 + wide * j, 0.84 - high * (i + 0.95), 0.94 * wide,
-                            0.94 * high), image)
-    figure.suptitle(f"{METHOD_NAMES[method]}, epoch {len(history)} of {epochs}", fontsize=11,
-                    y=0.99)
+            show_image(axes(figure, 0.57 + wide * j, bottom, 0.95 * wide, 0.95 * high), image)
+    figure.suptitle(f"{METHOD_NAMES[method]}, epoch {len(history)} of {epochs}", fontsize=FONT,
+                    fontweight="bold", y=0.99)
     return figure
