@@ -44,8 +44,8 @@ def name_ends(axis: Axes) -> None:
     to_pixels, to_data = axis.transData, axis.transAxes.inverted()
     ends = [to_pixels.transform((axis.convert_xunits(line.get_xdata())[-1], line.get_ydata()[-1]))
             for line in axis.lines]
-    top, bottom = axis.bbox.y1, axis.bbox.y0
-    heights = spread(np.array([y for _, y in ends]).clip(bottom, top), LINE * axis.figure.dpi / DPI)
+    inside = np.array([y for _, y in ends]).clip(axis.bbox.y0, axis.bbox.y1)
+    heights = spread(inside, LINE * axis.figure.dpi / DPI)
     for line, height in zip(axis.lines, heights):
         axis.text(1.02, to_data.transform((0, height))[1], line.get_label(), va="center",
                   color=line.get_color(), fontsize=FONT, transform=axis.transAxes)

@@ -44,8 +44,9 @@ def latent_plane(mosaic: np.ndarray, codes: pd.DataFrame, field: pd.DataFrame, r
     return figure
 
 
-def plane_background(codes: pd.DataFrame, field: pd.DataFrame, reach: float) -> tuple[Figure, Axes]:
-    """The right half of `latent_plane`, with free space beside it: the background of `plane_point`."""
+def plane_background(codes: pd.DataFrame, field: pd.DataFrame, reach: float
+                     ) -> tuple[Figure, Axes]:
+    """The right half of `latent_plane`, with free space beside it, for `plane_point`."""
     figure = canvas(WIDEST, 5.3)
     plane = axes(figure, 0.055, 0.1, 0.43, 0.83)
     _codes(plane, codes, field, reach)
@@ -58,7 +59,7 @@ def plane_point(background: np.ndarray, plane: tuple[float, float, float, float]
     from there.
 
     Args:
-        background: the pixels of `plane_background`, drawn once: drawing them takes most of the time.
+        background: the pixels of `plane_background`, drawn once, for speed.
         plane: the plane's place in it: left, bottom, width and height, as fractions.
     """
     figure = canvas(WIDEST, 5.3)
