@@ -2,6 +2,7 @@
 
 from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
 from rscvae_lab.figures.consistency import change_by_class, consistency, extremes
+from rscvae_lab.figures.diagrams import data_flow, lit_terms, semantic_regions
 from rscvae_lab.figures.geometry import alpha_panels, dumbbells
 from rscvae_lab.figures.images import image_columns, image_rows, image_table, show_image
 from rscvae_lab.figures.latent import (
@@ -11,8 +12,10 @@ from rscvae_lab.figures.latent import (
     rotation,
     two_gaussians,
 )
+from rscvae_lab.figures.lines import name_ends, named_lines
 from rscvae_lab.figures.maps import deviation, deviation_numbers, embeddings, numbered_maps
 from rscvae_lab.figures.parts import error_map, gallery, histograms, outline, part, part_rows
+from rscvae_lab.figures.plane import latent_plane, plane_background, plane_point
 from rscvae_lab.figures.scoreboard import (
     compared_chart,
     gap_chart,
@@ -40,16 +43,18 @@ from rscvae_lab.figures.style import (
     png,
     square,
 )
-from rscvae_lab.figures.training import label_ends, learning_curves, live, mode_curves
+from rscvae_lab.figures.training import learning_curves, live, mode_curves
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 __all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
            "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "canvas",
-           "change_by_class", "compared_chart", "consistency", "curves", "deviation",
+           "change_by_class", "compared_chart", "consistency", "curves", "data_flow", "deviation",
            "deviation_numbers", "dumbbells", "embeddings", "empty_figure", "error_map",
            "extremes", "gallery", "gap_chart", "heatmap", "histograms", "image_columns",
-           "image_rows", "image_table", "information", "label_ends", "label_histograms",
-           "learning_curves", "legend_below", "live", "means_chart", "mode_curves",
-           "numbered_maps", "outline", "part", "part_rows", "planes", "plate_maps", "png",
-           "ranking", "region_plane", "rotation", "scatter", "score_panels", "settings_chart",
-           "show_image", "square", "supervision_chart", "term_histograms", "two_gaussians"]
+           "image_rows", "image_table", "information", "label_histograms", "latent_plane",
+           "learning_curves", "legend_below", "lit_terms", "live", "means_chart", "mode_curves",
+           "name_ends", "named_lines", "numbered_maps", "outline", "part", "part_rows",
+           "plane_background", "plane_point", "planes", "plate_maps", "png", "ranking",
+           "region_plane", "rotation", "scatter", "score_panels", "semantic_regions",
+           "settings_chart", "show_image", "square", "supervision_chart", "term_histograms",
+           "two_gaussians"]

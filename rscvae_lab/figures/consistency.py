@@ -8,7 +8,14 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.figures.images import hide_frame, name_row, show_image
 from rscvae_lab.figures.scoreboard import BETTER_COLOUR, WORSE_COLOUR
-from rscvae_lab.figures.style import GRID, NORMAL_COLOUR, empty_figure, legend_below
+from rscvae_lab.figures.style import (
+    FONT,
+    GRID,
+    NORMAL_COLOUR,
+    WIDEST,
+    empty_figure,
+    legend_below,
+)
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 
@@ -19,7 +26,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
 
     `numbered` has rows of a method's frame to be marked 1, 2, ... (see `extremes`).
     """
-    figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (10, 3.7))
+    figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (WIDEST, 3.7))
     relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
                 for method, frame in panels.items()}
     top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
@@ -37,7 +44,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
                           fontweight="bold", arrowprops={"arrowstyle": "-", "linewidth": 0.6})
         axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",
                  aspect="equal", xlim=(0, top), ylim=(0, top))
-        axis.set_title(f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}", fontsize=10,
+        axis.set_title(f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}", fontsize=FONT,
                        color=METHOD_COLOURS[method])
         ratios = frame.l_mut / frame.l_recon
         last.hist(ratios, np.linspace(0, 3, 25), histtype="step", linewidth=1.8,
@@ -46,8 +53,8 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
         last.text(0.97, y, METHOD_NAMES[method], color=METHOD_COLOURS[method], ha="right",
                   va="top", transform=last.transAxes, fontweight="bold")
     last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images")
-    last.set_title("the ratios of both", fontsize=10)
-    figure.suptitle(title, fontsize=10)
+    last.set_title("the ratios of both", fontsize=FONT)
+    figure.suptitle(title, fontsize=FONT)
     return figure
 
 
@@ -91,7 +98,7 @@ def change_by_class(panels: Mapping[str, pd.DataFrame], before: str, after: str,
     and pink elsewhere. Titles count the improvements of the mean.
     """
     classes = list(dict.fromkeys(next(iter(panels.values())).category))[::-1]
-    figure, (row,) = empty_figure(1, len(panels), (10, 0.4 * len(classes) + 1.6), sharey=True)
+    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 0.4 * len(classes) + 1.6), sharey=True)
     for axis, (name, frame) in zip(row, panels.items()):
         verb, sign = ("rises", 1) if name in rising else ("falls", -1)
         means = frame.groupby("category")[[before, after]].mean().reindex(classes)
@@ -108,7 +115,7 @@ def change_by_class(panels: Mapping[str, pd.DataFrame], before: str, after: str,
                 axis.scatter(values[after], place, s=44, c=colours, zorder=3)
                 count = better.sum()
         axis.set(xlabel=name.split(":")[-1].strip(), ylim=(-0.8, len(classes) - 0.4))
-        axis.set_title(f"{name.split(':')[0]}: {verb} in {count} of {len(classes)}", fontsize=10)
+        axis.set_title(f"{name.split(':')[0]}: {verb} in {count} of {len(classes)}", fontsize=FONT)
         axis.grid(**GRID)
     row[0].set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class")
     row[0].plot([], [], "o", color="black", fillstyle="none", label=METHOD_NAMES[before])

@@ -13,9 +13,11 @@ from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.figures.scoreboard import BETTER_COLOUR, WORSE_COLOUR
 from rscvae_lab.figures.style import (
     CHOSEN,
+    FONT,
     GRID,
     LABELS,
     TRAIN_COLOUR,
+    WIDEST,
     axes,
     canvas,
     empty_figure,
@@ -34,7 +36,7 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
         parts: l_recon / E[l_recon] and l_mut / E[l_mut] of each test image, (N, 2).
         curves: normaliser -> AUROC at each of `alphas`; the parts are divided by the first one's.
     """
-    figure = canvas(10, 3.7)
+    figure = canvas(WIDEST, 3.7)
     plane, roc, sweep = (axes(figure, left, 0.14, width, 0.76)
                          for left, width in ((0.055, 0.28), (0.405, 0.24), (0.735, 0.26)))
     weights = np.array([1 - alpha, alpha])
@@ -45,14 +47,14 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle=":")
     roc.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal",
             xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    roc.set_title(f"AUROC = {np.interp(alpha, alphas, first):.3f}", fontsize=10)
+    roc.set_title(f"AUROC = {np.interp(alpha, alphas, first):.3f}", fontsize=FONT)
     for (name, values), style in zip(curves.items(), ("-", "--")):
         sweep.plot(alphas, values, style, color="black", label=name)
     sweep.plot(alpha, np.interp(alpha, alphas, first), **CHOSEN)
     sweep.set(xlabel=f"α = {alpha:.2f} (0: $l_{{recon}}$ alone, 1: $l_{{mut}}$ alone)",
               ylabel="AUROC (test set)")
-    sweep.set_title("every mixture", fontsize=10)
-    sweep.legend(fontsize=10, frameon=False, title="divided by means over", title_fontsize=10)
+    sweep.set_title("every mixture", fontsize=FONT)
+    sweep.legend(fontsize=FONT, frameon=False, title="divided by means over", title_fontsize=FONT)
     plane.set(xlabel=f"$l_{{recon}}$ / mean over {owner}", ylabel="$l_{mut}$ / mean")
     return figure
 
@@ -74,8 +76,8 @@ def _iso_score_line(axis: Axes, parts: np.ndarray, labels: np.ndarray, weights: 
     else:
         axis.axvline(border / weights[0], color="black", linewidth=1.5)
     axis.set(xlim=(0, right), ylim=(0, up))
-    axis.set_title(f"line: {SHARE} % of normal images lie before it", fontsize=10)
-    axis.legend(fontsize=10, frameon=False, loc="lower right", handletextpad=0, markerscale=2)
+    axis.set_title(f"line: {SHARE} % of normal images lie before it", fontsize=FONT)
+    axis.legend(fontsize=FONT, frameon=False, loc="lower right", handletextpad=0, markerscale=2)
 
 
 def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
@@ -85,7 +87,7 @@ def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     Each frame has a row a class and the columns `recon` and `both`.
     """
     rows = max(map(len, panels.values()))
-    figure, (row,) = empty_figure(1, len(panels), (10, 0.32 * rows + 1.5))
+    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 0.32 * rows + 1.5))
     for axis, (name, frame) in zip(row, panels.items()):
         frame, place = frame.iloc[::-1], np.arange(len(frame))
         better = (frame.both > frame.recon).to_numpy()
@@ -100,9 +102,9 @@ def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
         axis.set(yticks=place, yticklabels=frame.index, xlabel="AUROC (axis cut)",
                  ylim=(-0.6, len(frame) - 0.4))
         axis.set_title(f"{name}: raised in {better.sum()} of {len(frame)},\n"
-                       f"mean {frame.recon.mean():.3f} to {frame.both.mean():.3f}", fontsize=10)
+                       f"mean {frame.recon.mean():.3f} to {frame.both.mean():.3f}", fontsize=FONT)
         axis.grid(**GRID)
     row[0].set_ylabel("normal class")
     legend_below(figure, row[0])
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=FONT)
     return figure

@@ -12,11 +12,13 @@ from matplotlib.patches import ConnectionPatch
 from rscvae_lab.figures.images import show_image
 from rscvae_lab.figures.style import (
     CHOSEN,
+    FONT,
     GRID,
     LABELS,
     NORMAL_COLOUR,
     NOVEL_COLOUR,
     TRAIN_COLOUR,
+    WIDEST,
     axes,
     canvas,
     empty_figure,
@@ -38,7 +40,7 @@ def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     normal or novel), `category` (a class number, drawn for novel images) and `region`."""
     n = len(panels)
     height = min(10 / n, 5)
-    figure = canvas(10, height + 0.4)
+    figure = canvas(WIDEST, height + 0.4)
     for i, (name, frame) in enumerate(panels.items()):
         axis = axes(figure, (i + 0.02) / n, 0.55 / (height + 0.4), 0.96 / n,
                     (height - 0.45) / (height + 0.4))
@@ -58,7 +60,7 @@ def numbered_maps(panels: Mapping[str, pd.DataFrame], chosen: Sequence[int], inp
         outputs: method -> their reconstructions, (k, S, S).
     """
     n, height, left = len(panels), 5.6, 0.06
-    figure, width, side = canvas(10, height), 0.94 / n, 0.17
+    figure, width, side = canvas(WIDEST, height), 0.94 / n, 0.17
     for i, (name, frame) in enumerate(panels.items()):
         axis = axes(figure, left + i * width, 0.42, 0.94 * width, 0.52)
         _map(axis, frame, METHOD_NAMES.get(name, name))
@@ -96,7 +98,7 @@ def _map(axis: Axes, frame: pd.DataFrame, title: str) -> None:
                      linewidths=0.2)
     axis.scatter(normal.x, normal.y, **NORMAL_POINTS)
     axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
-    axis.set_title(title, fontsize=10)
+    axis.set_title(title, fontsize=FONT)
 
 
 def _key(figure: Figure) -> None:
@@ -107,7 +109,7 @@ def _key(figure: Figure) -> None:
     handles = [Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, label=name,
                       markeredgecolor=edge, markersize=10 if edge == "black" else 7)
                for name, (marker, face, edge) in styles.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=10)
+    figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=FONT)
 
 
 def deviation_numbers(rates: pd.DataFrame, errors: pd.DataFrame, groups: Sequence[str]) -> Figure:
@@ -120,7 +122,7 @@ def deviation_numbers(rates: pd.DataFrame, errors: pd.DataFrame, groups: Sequenc
         groups: `normal` or `novel`, an image.
     """
     first, *others = errors
-    figure, (bars, *planes) = empty_figure(1, 1 + len(others), (10, 3.6))
+    figure, (bars, *planes) = empty_figure(1, 1 + len(others), (WIDEST, 3.6))
     for y, row in enumerate(rates.iloc[::-1].itertuples()):
         bars.plot([row.normal, row.novel], [y, y], color="#cbd5e0", linewidth=3, zorder=0)
         for (_, label, colour), shift in zip(LABELS, (-0.3, 0.18)):
@@ -165,7 +167,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
         left corner, (maps, N, 2).
     """
     n = len(frames)
-    figure, places = canvas(10, 5), []
+    figure, places = canvas(WIDEST, 5), []
     values = pd.concat([frame[column] for frame in frames.values()])
     limits = tuple(values.quantile([0.01, 0.99])) if values.dtype.kind == "f" else None
     for i, (name, frame) in enumerate(frames.items()):
@@ -173,7 +175,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
         _coloured_points(axis, frame, column, class_names, limits)
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
         axis.set(xticks=[], yticks=[])
-        axis.set_title(f"{name}: by {colouring}", fontsize=10)
+        axis.set_title(f"{name}: by {colouring}", fontsize=FONT)
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
     width = min(1 / len(images), 0.16)
@@ -196,7 +198,7 @@ def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: 
     for value, colour in _colours(frame, column).items():
         points = frame[frame[column] == value]
         axis.scatter(points.x, points.y, color=colour, label=names.get(value, value), **style)
-    axis.legend(fontsize=9, ncols=5, frameon=False, loc="upper center", markerscale=1.5,
+    axis.legend(fontsize=FONT, ncols=5, frameon=False, loc="upper center", markerscale=1.5,
                 bbox_to_anchor=(0.5, 0.02), columnspacing=0.6, handletextpad=0)
 
 

@@ -16,6 +16,7 @@ from rscvae_lab.figures.style import (
     LABELS,
     NORMAL_COLOUR,
     TRAIN_COLOUR,
+    WIDEST,
     empty_figure,
     legend_below,
 )
@@ -69,7 +70,7 @@ def label_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: fl
 def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float,
                  title: str = "") -> Figure:
     """How a score separates normal from novel: histograms with the threshold, and ROC curve."""
-    figure, ((histogram, roc),) = empty_figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
+    figure, ((histogram, roc),) = empty_figure(1, 2, (WIDEST, 4.2), width_ratios=[1.4, 1])
     label_histograms(histogram, scores, labels, np.percentile(scores, 99),
                      "novelty score (no unit)")
     histogram.axvline(threshold, color="black", linestyle=":",

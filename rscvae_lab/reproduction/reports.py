@@ -125,5 +125,8 @@ def _as_html(output: dict[str, Any]) -> str:
     if "text/markdown" in data:
         return markdown2html("".join(data["text/markdown"]))
     if "image/png" in data:
-        return f'<img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">'
+        width = output.get("metadata", {}).get("image/png", {}).get("width")  # on the screen
+        size = f' width="{width}"' if width else ""
+        png = "".join(data["image/png"]).strip()
+        return f'<img alt=""{size} src="data:image/png;base64,{png}">'
     return "".join(data.get("text/html", ""))
