@@ -53,8 +53,8 @@ class Atlas:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """What was measured of each image, with x and y on the first map."""
-        return self.at(next(iter(self.maps)))
+        """What was measured of each image, with x and y on the map of the usual perplexity."""
+        return self.at(PERPLEXITY if PERPLEXITY in self.maps else next(iter(self.maps)))
 
     def at(self, perplexity: int) -> pd.DataFrame:
         """The same with x and y on the map of a perplexity."""

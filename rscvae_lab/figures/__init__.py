@@ -1,8 +1,9 @@
 """The figures of the course, its widgets and its reports: arrays and frames in, a figure out."""
 
 from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
-from rscvae_lab.figures.consistency import change_by_class, consistency, extremes
+from rscvae_lab.figures.consistency import change_by_class, consistency
 from rscvae_lab.figures.diagrams import data_flow, lit_terms, semantic_regions
+from rscvae_lab.figures.differences import compared_rows, differences
 from rscvae_lab.figures.geometry import alpha_panels, dumbbells
 from rscvae_lab.figures.images import image_columns, image_rows, image_table, show_image
 from rscvae_lab.figures.latent import (
@@ -48,13 +49,13 @@ from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 __all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
            "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "canvas",
-           "change_by_class", "compared_chart", "consistency", "curves", "data_flow", "deviation",
-           "deviation_numbers", "dumbbells", "embeddings", "empty_figure", "error_map",
-           "extremes", "gallery", "gap_chart", "heatmap", "histograms", "image_columns",
-           "image_rows", "image_table", "information", "label_histograms", "latent_plane",
-           "learning_curves", "legend_below", "lit_terms", "live", "means_chart", "mode_curves",
-           "name_ends", "named_lines", "numbered_maps", "outline", "part", "part_rows",
-           "plane_background", "plane_point", "planes", "plate_maps", "png", "ranking",
-           "region_plane", "rotation", "scatter", "score_panels", "semantic_regions",
-           "settings_chart", "show_image", "square", "supervision_chart", "term_histograms",
-           "two_gaussians"]
+           "change_by_class", "compared_chart", "compared_rows", "consistency", "curves",
+           "data_flow", "deviation", "deviation_numbers", "differences", "dumbbells",
+           "embeddings", "empty_figure", "error_map", "gallery", "gap_chart", "heatmap",
+           "histograms", "image_columns", "image_rows", "image_table", "information",
+           "label_histograms", "latent_plane", "learning_curves", "legend_below", "lit_terms",
+           "live", "means_chart", "mode_curves", "name_ends", "named_lines", "numbered_maps",
+           "outline", "part", "part_rows", "plane_background", "plane_point", "planes",
+           "plate_maps", "png", "ranking", "region_plane", "rotation", "scatter", "score_panels",
+           "semantic_regions", "settings_chart", "show_image", "square", "supervision_chart",
+           "term_histograms", "two_gaussians"]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.images import hide_frame, name_row, show_image
 from rscvae_lab.figures.scoreboard import BETTER_COLOUR, WORSE_COLOUR
 from rscvae_lab.figures.style import (
     FONT,
@@ -24,7 +23,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
     """Eq. 17 for each method: both components of every test normal, in the columns `l_recon` and
     `l_mut`, and the ratios a_i, whose standard deviation is S_a.
 
-    `numbered` has rows of a method's frame to be marked 1, 2, ... (see `extremes`).
+    `numbered` has rows of a method's frame to be marked 1, 2, ....
     """
     figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (WIDEST, 3.7))
     relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
@@ -55,36 +54,6 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
     last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images")
     last.set_title("the ratios of both", fontsize=FONT)
     figure.suptitle(title, fontsize=FONT)
-    return figure
-
-
-def extremes(images: Mapping[str, np.ndarray], ratios: Sequence[float]) -> Figure:
-    """The images of smallest and largest a_i, numbered; below the reconstruction and what the
-    second code describes, their differences from the row above, each with its sum.
-
-    Args:
-        images: named rows (k, S, S) in [0, 1]: the input first.
-        ratios: a_i of each image; the first half are the smallest.
-    """
-    (first, above), *others = images.items()
-    n = len(ratios)
-    lines = 1 + 2 * len(others)
-    figure, grid = empty_figure(lines, n, (1.9 + 1.3 * n, 1.35 * lines))
-    for j, ratio in enumerate(ratios):
-        kind = "smallest" if j < n / 2 else "largest"
-        show_image(grid[0, j], above[j], f"{j + 1}: $a$ = {ratio:.2f}\n({kind})")
-    name_row(grid[0, 0], first)
-    for i, (name, row) in enumerate(others):
-        difference = np.asarray(row) - np.asarray(above)
-        for j in range(n):
-            show_image(grid[1 + 2 * i, j], row[j])
-            axis = grid[2 + 2 * i, j]
-            axis.imshow(difference[j], cmap="RdBu_r", vmin=-1, vmax=1)
-            axis.set_xlabel(f"{np.abs(difference[j]).sum():.1f}", labelpad=1)
-            hide_frame(axis)
-        name_row(grid[1 + 2 * i, 0], name)
-        name_row(grid[2 + 2 * i, 0], "difference from\nthe one above")
-        above = row
     return figure
 
 

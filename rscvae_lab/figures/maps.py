@@ -30,7 +30,7 @@ GROUP_COLOURS = {"train": TRAIN_COLOUR, "normal": NORMAL_COLOUR, "novel": NOVEL_
 REGION_POINTS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
 CLASS_COLOURS = ("#dd6b20", "#2f855a", "#c53030", "#805ad5", "#8b5e34", "#d53f8c", "#6b7a00",
                  "#0d9488", "#1a202c", "#9c4221")  # of the novel classes, in their order
-OUTLINE = {"s": 70, "facecolors": "none", "edgecolors": "black", "linewidths": 0.6}
+OUTLINE = {"s": 60, "facecolors": "none", "edgecolors": "black", "linewidths": 0.4}
 TRAIN = {"s": 14, "facecolors": "none", "edgecolors": TRAIN_COLOUR, "linewidths": 0.8}
 NORMAL_POINTS = {"s": 14, "color": NORMAL_COLOUR, "linewidths": 0}
 
@@ -39,12 +39,13 @@ def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """A map of codes for each method or name. Frames have the columns `x`, `y`, `group` (train,
     normal or novel), `category` (a class number, drawn for novel images) and `region`."""
     n = len(panels)
-    height = min(10 / n, 5)
+    height = min(WIDEST / n, 3.6)
     figure = canvas(WIDEST, height + 0.4)
     for i, (name, frame) in enumerate(panels.items()):
-        axis = axes(figure, (i + 0.02) / n, 0.55 / (height + 0.4), 0.96 / n,
+        axis = axes(figure, 0.025 + 0.975 * i / n, 0.55 / (height + 0.4), 0.93 / n,
                     (height - 0.45) / (height + 0.4))
         _map(axis, frame, METHOD_NAMES.get(name, name))
+        axis.set_ylabel("" if i else "t-SNE 2 (no unit)")
     _key(figure)
     return figure
 
@@ -64,7 +65,7 @@ def numbered_maps(panels: Mapping[str, pd.DataFrame], chosen: Sequence[int], inp
     for i, (name, frame) in enumerate(panels.items()):
         axis = axes(figure, left + i * width, 0.42, 0.94 * width, 0.52)
         _map(axis, frame, METHOD_NAMES.get(name, name))
-        axis.set(xlabel="", ylabel="")
+        axis.set_xlabel("")
         places = frame[["x", "y"]].to_numpy()[list(chosen)]
         for j, k in enumerate(np.argsort(places[:, 0])):  # so that lines hardly cross
             place = left + i * width + 0.188 * width * j, 0.175 * width
@@ -78,8 +79,8 @@ def numbered_maps(panels: Mapping[str, pd.DataFrame], chosen: Sequence[int], inp
                             bbox=None if target is axis else
                             {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "black"})
             figure.add_artist(ConnectionPatch(
-                places[k], (0.5, 1.02), "data", "axes fraction", axis, above, linewidth=0.9,
-                color="black", shrinkA=7))
+                places[k], (0.5, 1.02), "data", "axes fraction", axesA=axis, axesB=above,
+                linewidth=0.9, color="black", shrinkA=7))
     for y, name in ((0.29, "input"), (0.145, "output")):
         figure.text(left - 0.008, y, name, ha="right", va="center")
     _key(figure)
@@ -97,7 +98,7 @@ def _map(axis: Axes, frame: pd.DataFrame, title: str) -> None:
         axis.scatter(points.x, points.y, marker=f"${category}$", s=26, color=colour,
                      linewidths=0.2)
     axis.scatter(normal.x, normal.y, **NORMAL_POINTS)
-    axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
+    axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)")
     axis.set_title(title, fontsize=FONT)
 
 
@@ -122,19 +123,19 @@ def deviation_numbers(rates: pd.DataFrame, errors: pd.DataFrame, groups: Sequenc
         groups: `normal` or `novel`, an image.
     """
     first, *others = errors
-    figure, (bars, *planes) = empty_figure(1, 1 + len(others), (WIDEST, 3.6))
+    figure, ((bars, *planes),) = empty_figure(1, 1 + len(others), (WIDEST, 3.6))
     for y, row in enumerate(rates.iloc[::-1].itertuples()):
         bars.plot([row.normal, row.novel], [y, y], color="#cbd5e0", linewidth=3, zorder=0)
         for (_, label, colour), shift in zip(LABELS, (-0.3, 0.18)):
             share = getattr(row, label)
             bars.plot(share, y, "o", markersize=8, color=colour)
             bars.annotate(f"{label} {share:.1%}", (share, y + shift), ha="center", color=colour)
-    bars.set(xlim=(-0.25, 1.25), ylim=(-0.6, len(rates) - 0.4), xticks=(0, 0.5, 1),
+    bars.set(xlim=(-0.38, 1.38), ylim=(-0.6, len(rates) - 0.4), xticks=(0, 0.5, 1),
              xlabel="share of test images", yticks=range(len(rates)),
              yticklabels=[name.replace(", ", "\n") for name in rates.index[::-1]],
              title="in the unknown region")
     bars.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    top, groups = 1.05 * errors.to_numpy().max(), np.asarray(groups)
+    top, groups = 1.25 * errors.to_numpy().max(), np.asarray(groups)
     for axis, other in zip(planes, others):
         axis.axline((0, 0), slope=1, color="black", linewidth=0.8)
         for (_, label, colour), y in zip(LABELS[::-1], (0.97, 0.89)):
@@ -176,6 +177,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
         axis.set(xticks=[], yticks=[])
         axis.set_title(f"{name}: by {colouring}", fontsize=FONT)
+        axis.autoscale_view()  # now, for the places; otherwise when it is drawn
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
     width = min(1 / len(images), 0.16)
@@ -198,8 +200,9 @@ def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: 
     for value, colour in _colours(frame, column).items():
         points = frame[frame[column] == value]
         axis.scatter(points.x, points.y, color=colour, label=names.get(value, value), **style)
-    axis.legend(fontsize=FONT, ncols=5, frameon=False, loc="upper center", markerscale=1.5,
-                bbox_to_anchor=(0.5, 0.02), columnspacing=0.6, handletextpad=0)
+    columns = 10 if column == "category" and max(map(len, class_names)) < 3 else 4
+    axis.legend(fontsize=FONT, ncols=columns, frameon=False, loc="upper center", markerscale=1.5,
+                bbox_to_anchor=(0.5, 0.02), columnspacing=0.4, handletextpad=-0.3)
 
 
 def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str]:

@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import GRID, empty_figure, legend_below
+from rscvae_lab.figures.style import FONT, GRID, WIDEST, empty_figure, legend_below
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
 FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
+CHANCE = 0.005  # of an AUROC: about what another seed changes
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
 PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}
@@ -121,48 +122,62 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
-    """The effect of each setting: a point a pair of trainings, the mean as a bar.
+    """The effect of each setting: a point a pair of trainings, the mean as a bar and a number;
+    shaded where one seed's chance reaches.
 
     `changes` has series of `scoreboard.changes`. Names with a colon, `group: setting`, are
     separated by group.
     """
     names = list(changes)[::-1]
-    figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
-    marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
+    figure, ((axis,),) = empty_figure(1, 1, (WIDEST, 0.33 * len(names) + 1.5))
+    marks = {"mnist": ("o", "a class of MNIST", "#1a202c"),
+             "fashion_mnist": ("s", "a class of Fashion-MNIST", "#b7791f")}
+    axis.axvspan(-CHANCE, CHANCE, color="black", alpha=0.06, zorder=0,
+                 label=f"within {CHANCE}: one seed's chance")
     axis.axvline(0, color="black", linewidth=0.8)
     for y, name in enumerate(names):
         values = changes[name]
         axis.barh(y, values.mean(), height=0.62, alpha=0.35,
                   color=BETTER_COLOUR if values.mean() > 0 else WORSE_COLOUR)
-        for dataset, (mark, label) in marks.items():
+        axis.text(1.01, y, f"{values.mean():+.3f}", transform=axis.get_yaxis_transform(),
+                  va="center")
+        for dataset, (mark, label, colour) in marks.items():
             points = values[values.index.get_level_values("dataset") == dataset]
-            axis.plot(points, [y] * len(points), mark, markersize=4.5, color="#2d3748",
-                      fillstyle="none", label=None if y else label)
+            axis.plot(points, [y] * len(points), mark, markersize=6, color=colour,
+                      fillstyle="none", markeredgewidth=1.3, label=None if y else label)
     groups = [name.split(":")[0] for name in names]
     for y in range(1, len(names)):
         if groups[y] != groups[y - 1]:
-            axis.axhline(y - 0.5, color=GRID["color"], linewidth=0.8)
-    axis.set(yticks=range(len(names)), yticklabels=names, title=title, xlabel=xlabel,
+            axis.axhline(y - 0.5, color="black", linewidth=0.8)
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel,
              ylim=(-0.6, len(names) - 0.4))
-    axis.legend(loc="best", frameon=False, fontsize=8.5)
+    axis.set_title(title, fontsize=FONT)
+    axis.text(1.01, 1, "mean", transform=axis.transAxes, va="bottom")
+    legend_below(figure, axis)
     return figure
 
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the number of anomalies in training; a line a source.
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source, each point with
+    its value.
 
     Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed).
     Sources whose names begin with `printed` are drawn as marks.
     """
-    figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
+    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
         for label, frame in lines.items():
             style = {"color": METHOD_COLOURS["e"], "marker": "o"}
             axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
                           label=label, **PRINTED if label.startswith("printed") else style)
+            for x, value in zip(frame.n, frame["mean"]):
+                axis.annotate(f"{value:.3f}", (x, value), (0, 8), textcoords="offset points",
+                              ha="center")
         counts = sorted({n for frame in lines.values() for n in frame.n})
-        axis.set(title=name, xscale="log", xlabel="anomalies in training (log scale)",
-                 ylabel="mean AUROC over classes")
+        axis.set(xscale="log", xlabel="anomalies in training (log scale)",
+                 ylabel="mean AUROC over classes (axis cut)")
+        axis.set_title(name, fontsize=FONT)
+        axis.margins(0.12)
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()
         axis.grid(**GRID)

@@ -1,5 +1,6 @@
 """The course's instruments: each a pure function that draws, and a panel of controls around it."""
 
+from rscvae_lab.widgets.answers import answer
 from rscvae_lab.widgets.base import Panel, dropdown, slider
 from rscvae_lab.widgets.choosing import run_chooser
 from rscvae_lab.widgets.deviation import DeviationExplorer
@@ -13,6 +14,6 @@ from rscvae_lab.widgets.shifting import Referee, shift_playground, shifted
 from rscvae_lab.widgets.training import LiveTraining
 
 __all__ = ["DeviationExplorer", "LatentPlane", "LiveTraining", "Mixtures", "Panel",
-           "PartInspector", "Referee", "Turning", "alpha_explorer", "dropdown",
+           "PartInspector", "Referee", "Turning", "alpha_explorer", "answer", "dropdown",
            "gaussian_explorer", "mode_switch", "rotation_explorer", "run_chooser",
            "shift_playground", "shifted", "slider", "two_gaussians"]

@@ -47,10 +47,10 @@ class DeviationExplorer(Panel):
         image, what each method makes of it, and its numbers."""
         frames, images = {}, {"input": self.first.images[chosen].numpy()}
         for atlas in self.atlases.values():
-            name = atlas.name.replace(", ", "\n")
+            name = atlas.name.removesuffix(" anomalies")
             frames[atlas.name] = atlas.at(perplexity)
-            images[f"{name}"] = atlas.examined.coding.x_hat[chosen].numpy()
-            images[f"{name},\nfrom 2nd code"] = atlas.examined.x_re[chosen].numpy()
+            images[f"{name}:\noutput"] = atlas.examined.coding.x_hat[chosen].numpy()
+            images[f"{name}:\nof 2nd code"] = atlas.examined.x_re[chosen].numpy()
         figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
                                                 self._class_names)
         self._inches = figure.get_size_inches()
