@@ -77,7 +77,7 @@ def _iso_score_line(axis: Axes, parts: np.ndarray, labels: np.ndarray, weights: 
         axis.axvline(border / weights[0], color="black", linewidth=1.5)
     axis.set(xlim=(0, right), ylim=(0, up))
     axis.set_title(f"line: {SHARE} % of normal images lie before it", fontsize=FONT)
-    axis.legend(fontsize=FONT, frameon=False, loc="lower right", handletextpad=0, markerscale=2)
+    axis.legend(fontsize=FONT, framealpha=0.8, loc="upper left", handletextpad=0, markerscale=2)
 
 
 def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
