@@ -51,6 +51,8 @@ def test_notebooks_keep_the_contract(path):
         len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code"
     )
     assert longest <= 15
+    sources = [cell.source for cell in notebook.cells]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(sources)), "a control character"
     for link in re.findall(r"\]\(([\w./]+\.(?:ipynb|md))\)", path.read_text()):
         assert (path.parent / link).is_file(), f"dead link to {link}"
 
@@ -127,6 +129,17 @@ def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsy
     assert main(arguments) == 2
     assert capsys.readouterr().err == "rscvae: expected luck, found 13\n"
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.slow
+def test_a_mistake_shows_one_line_in_the_notebook_itself(small_notebook, tmp_path):
+    """In Jupyter, and under papermill's own command: no traceback."""
+    papermill = pytest.importorskip("papermill")
+    out = tmp_path / "out.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError):
+        papermill.execute_notebook(small_notebook, out, {"divisor": 13}, progress_bar=False)
+    error = read(out).cells[-1].outputs[-1]
+    assert error.traceback == ["InputError: expected luck, found 13"]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from rscvae_lab import figures
 from rscvae_lab.analysis.atlas import Atlas, require_same_images
 from rscvae_lab.analysis.embedding import PERPLEXITY
 from rscvae_lab.config import CATEGORIES
+from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
 
@@ -21,7 +22,7 @@ class DeviationExplorer(Panel):
     """Maps of the same images by each method; a click on a point, or the slider, chooses an image.
 
     Args:
-        atlases: method -> its map, all of the same split and sample.
+        atlases: method, or another name -> its maps, all of the same split and sample.
 
     Attributes:
         places: of the images in the figure, as fractions of its width and height from the lower
@@ -32,7 +33,8 @@ class DeviationExplorer(Panel):
     """
 
     def __init__(self, atlases: Mapping[str, Atlas]):
-        self.atlases, self.first = dict(atlases), require_same_images(atlases)
+        self.first = require_same_images(atlases)
+        self.atlases = {METHOD_NAMES.get(name, name): each for name, each in atlases.items()}
         image = ClickableImage()
         image.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.examined.frame.group == "novel"))
@@ -46,9 +48,8 @@ class DeviationExplorer(Panel):
         """The maps of a perplexity coloured by one of `COLOURINGS`, a ring around the chosen
         image, what each method makes of it, and its numbers."""
         frames, images = {}, {"input": self.first.images[chosen].numpy()}
-        for atlas in self.atlases.values():
-            name = atlas.name.removesuffix(" anomalies")
-            frames[atlas.name] = atlas.at(perplexity)
+        for name, atlas in self.atlases.items():
+            frames[name], name = atlas.at(perplexity), name.removesuffix(" anomalies")
             images[f"{name}:\noutput"] = atlas.examined.coding.x_hat[chosen].numpy()
             images[f"{name}:\nof 2nd code"] = atlas.examined.x_re[chosen].numpy()
         figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
@@ -65,9 +66,9 @@ class DeviationExplorer(Panel):
         kind = {"train": "a training image", "normal": "a normal test image",
                 "novel": "a novel test image"}[row.group]
         lines = [f"image {chosen}: {kind}, class {self._class_names[row.category]}"]
-        for atlas in self.atlases.values():
+        for name, atlas in self.atlases.items():
             row = atlas.examined.frame.iloc[chosen]
-            lines.append(f"{atlas.name}: <b>{row.region} region</b>, information "
+            lines.append(f"{name}: <b>{row.region} region</b>, information "
                          f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, l_recon "
                          f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, novelty score "
                          f"{row.novelty_score:.2f}")

@@ -68,7 +68,8 @@ from rscvae_lab.runs import Run
 from rscvae_lab.storage.files import project_root
 folder = project_root() / "pretrained" / "mnist-5"
 shipped = {name: Run.load(folder / name) for name in ("vae", "e", "e_all")}
-fig7 = widgets.DeviationExplorer(atlas.read(project_root() / "results" / "fig7.csv", shipped))
+stored = atlas.read(project_root() / "results" / "fig7.csv", shipped)
+fig7 = widgets.DeviationExplorer({each.name: each for each in stored.values()})
 np.save("fig7.npy", fig7.places)
 fig7""",
     """\

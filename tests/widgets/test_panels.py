@@ -1,6 +1,7 @@
 """Widgets without a browser: values in, pictures and numbers out; what goes wrong is shown."""
 
 import io
+import json
 import math
 
 import numpy as np
@@ -110,6 +111,31 @@ def test_alpha_ends_are_the_two_terms_alone(short_run):
     assert mixtures.curves["held-out normals"][20] == pytest.approx(
         short_run.metrics["auroc_heldout_norm"]
     )
+
+
+def test_what_is_drawn_is_noted_for_the_browser():
+    """The position of each control at the last drawing, also where it failed: then the error is
+    about that position."""
+    controls = {"x": slider("x", 1, 0, 3, 1), "name": widgets.dropdown("name", ["a", "b"])}
+
+    def draw(x, name):
+        if x == 2:
+            raise InputError("expected luck, found 2")
+        return canvas(5, 2), name
+
+    panel = widgets.Panel(draw, controls)
+    line = panel.children[0].children[-1]
+    assert line.controls == list(controls.values())
+    assert json.loads(line.drawn) == [1, 0]
+    controls["name"].value, controls["x"].value = "b", 2
+    assert json.loads(line.drawn) == [2, 1]
+    assert "expected luck" in panel.error.value
+
+
+def test_answers_are_folded():
+    text = widgets.answer("**42**").data
+    assert text.startswith("<details><summary>")
+    assert "\n\n**42**\n\n" in text, "Markdown between HTML needs empty lines"
 
 
 def test_the_referee_knows_its_class_and_sees_a_quarter_turn():
