@@ -25,7 +25,7 @@ from rscvae_lab.figures.style import (
 )
 from rscvae_lab.methods import METHOD_NAMES
 
-GROUP_NAMES = {"train": "training, normal", "normal": "test, normal", "novel": "test, novel"}
+GROUP_NAMES = {"train": "training", "normal": "test, normal", "novel": "test, novel"}
 GROUP_COLOURS = {"train": TRAIN_COLOUR, "normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR}
 REGION_POINTS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
 CLASS_COLOURS = ("#dd6b20", "#2f855a", "#c53030", "#805ad5", "#8b5e34", "#d53f8c", "#6b7a00",
@@ -161,7 +161,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
 
     Args:
         frames: method -> a row an image, with x, y and `column`, which decides the colours.
-        colouring: the name of that column in titles.
+        colouring: the name of that column in the title.
 
     Returns:
         The figure, and each image's place in it as fractions of width and height from the lower
@@ -172,14 +172,15 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
     values = pd.concat([frame[column] for frame in frames.values()])
     limits = tuple(values.quantile([0.01, 0.99])) if values.dtype.kind == "f" else None
     for i, (name, frame) in enumerate(frames.items()):
-        axis = axes(figure, (i + 0.015) / n, 0.43, 0.97 / n, 0.52)
+        axis = axes(figure, (i + 0.015) / n, 0.43, 0.97 / n, 0.49)
         _coloured_points(axis, frame, column, class_names, limits)
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
         axis.set(xticks=[], yticks=[])
-        axis.set_title(f"{name}: by {colouring}", fontsize=FONT)
+        axis.set_title(name, fontsize=FONT)
         axis.autoscale_view()  # now, for the places; otherwise when it is drawn
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
+    figure.suptitle(f"colour: {colouring}", fontsize=FONT, y=0.995)
     width = min(1 / len(images), 0.16)
     for j, (name, image) in enumerate(images.items()):
         show_image(axes(figure, (j + 0.03) * width, 0.0, 0.94 * width, 0.24), image, name)
