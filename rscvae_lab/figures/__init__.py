@@ -1,7 +1,7 @@
 """The figures of the course, its widgets and its reports: arrays and frames in, a figure out."""
 
 from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
-from rscvae_lab.figures.diagrams import data_flow, lit_terms, semantic_regions
+from rscvae_lab.figures.diagrams import GREY, data_flow, lit_terms, semantic_regions
 from rscvae_lab.figures.images import image_columns, image_rows, image_table, show_image
 from rscvae_lab.figures.latent import (
     deviation,
@@ -33,10 +33,12 @@ from rscvae_lab.figures.scores import (
     term_histograms,
 )
 from rscvae_lab.figures.style import (
+    FONT,
     NORMAL_COLOUR,
     NOVEL_COLOUR,
     STYLE,
     TRAIN_COLOUR,
+    WIDEST,
     Canvas,
     axes,
     canvas,
@@ -48,11 +50,11 @@ from rscvae_lab.figures.style import (
 from rscvae_lab.figures.training import learning_curves, live
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
-__all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
-           "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "before_after_chart",
-           "canvas", "compared_chart", "consistency", "curves", "data_flow", "deviation",
-           "embeddings", "empty_figure", "error_map", "gallery", "gap_chart", "heatmap",
-           "histograms", "image_columns", "image_rows", "image_table", "information",
+__all__ = ["FONT", "GREY", "METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR",
+           "STYLE", "TRAIN_COLOUR", "WIDEST", "Canvas", "alpha_panels", "auroc_chart", "axes",
+           "before_after_chart", "canvas", "compared_chart", "consistency", "curves", "data_flow",
+           "deviation", "embeddings", "empty_figure", "error_map", "gallery", "gap_chart",
+           "heatmap", "histograms", "image_columns", "image_rows", "image_table", "information",
            "label_histograms", "latent_plane", "learning_curves", "legend_below", "lit_terms",
            "live", "means_chart", "name_ends", "named_lines", "outline", "part", "part_rows",
            "plane_background", "plane_point", "planes", "plate_maps", "png", "ranking",
