@@ -21,7 +21,7 @@ DPI, STORED_DPI = 90, 180  # of the screen, where widgets redraw fast; of figure
 WIDEST = 10  # inches: 900 pixels of the screen
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": DPI,
          "savefig.dpi": DPI, "font.size": FONT, "axes.titlesize": FONT, "axes.labelsize": FONT,
-         "legend.fontsize": FONT}
+         "legend.fontsize": FONT, "figure.titlesize": FONT}
 
 
 def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: Any
