@@ -2,7 +2,7 @@
 
 from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
 from rscvae_lab.figures.consistency import change_by_class, consistency
-from rscvae_lab.figures.diagrams import data_flow, lit_terms, semantic_regions
+from rscvae_lab.figures.diagrams import GREY, data_flow, lit_terms, semantic_regions
 from rscvae_lab.figures.differences import compared_rows, differences
 from rscvae_lab.figures.geometry import alpha_panels, dumbbells
 from rscvae_lab.figures.images import image_columns, image_rows, image_table, show_image
@@ -32,10 +32,12 @@ from rscvae_lab.figures.scores import (
     term_histograms,
 )
 from rscvae_lab.figures.style import (
+    FONT,
     NORMAL_COLOUR,
     NOVEL_COLOUR,
     STYLE,
     TRAIN_COLOUR,
+    WIDEST,
     Canvas,
     axes,
     canvas,
@@ -47,10 +49,10 @@ from rscvae_lab.figures.style import (
 from rscvae_lab.figures.training import learning_curves, live, mode_curves
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
-__all__ = ["METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR", "STYLE",
-           "TRAIN_COLOUR", "Canvas", "alpha_panels", "auroc_chart", "axes", "canvas",
-           "change_by_class", "compared_chart", "compared_rows", "consistency", "curves",
-           "data_flow", "deviation", "deviation_numbers", "differences", "dumbbells",
+__all__ = ["FONT", "GREY", "METHOD_COLOURS", "METHOD_NAMES", "NORMAL_COLOUR", "NOVEL_COLOUR",
+           "STYLE", "TRAIN_COLOUR", "WIDEST", "Canvas", "alpha_panels", "auroc_chart", "axes",
+           "canvas", "change_by_class", "compared_chart", "compared_rows", "consistency",
+           "curves", "data_flow", "deviation", "deviation_numbers", "differences", "dumbbells",
            "embeddings", "empty_figure", "error_map", "gallery", "gap_chart", "heatmap",
            "histograms", "image_columns", "image_rows", "image_table", "information",
            "label_histograms", "latent_plane", "learning_curves", "legend_below", "lit_terms",

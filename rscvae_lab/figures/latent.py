@@ -104,7 +104,7 @@ def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], tes
     figure, now = canvas(WIDEST, 5.2), track.iloc[at]
     for i, (name, image) in enumerate(images.items()):
         show_image(axes(figure, 0.01, 0.68 - 0.33 * i, 0.145, 0.27), image, name)
-    plane = axes(figure, 0.235, 0.17, 0.385, 0.7)
+    plane = axes(figure, 0.225, 0.17, 0.37, 0.7)
     points = pd.concat([track, test])
     right = 1.05 * max(points.distance.quantile(0.995), borders[1])
     region_plane(plane, test, *borders, (right, 1.1 * points.l_enc1.quantile(0.999)))
@@ -113,7 +113,7 @@ def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], tes
     plane.plot(track.distance.iloc[0], track.l_enc1.iloc[0], "s", color="black", markersize=5,
                label="at 0°")
     plane.plot(now.distance, now.l_enc1, **CHOSEN)
-    plane.set_title(f"turned by {now.angle:.0f}°: {now.region} region", fontsize=FONT, pad=20,
+    plane.set_title(f"turned by {now.angle:.0f}°: {now.region} region", pad=20,
                     fontweight="bold")
     plane.legend(loc="upper center", bbox_to_anchor=(0.45, -0.1), fontsize=FONT, frameon=False,
                  ncols=2)
@@ -121,13 +121,13 @@ def rotation(track: pd.DataFrame, at: int, images: Mapping[str, np.ndarray], tes
               ("distance", "distance (no unit)", borders[1]),
               ("novelty_score", "novelty score, α = 0.5 (no unit)", threshold))
     for i, (column, name, border) in enumerate(curves):
-        axis = axes(figure, 0.665, 0.71 - 0.3 * i, 0.334, 0.21)
+        axis = axes(figure, 0.645, 0.71 - 0.3 * i, 0.336, 0.21)
         axis.plot(track.angle, track[column], color="black", linewidth=1.2)
         axis.axhline(border, color="black", linestyle=":", linewidth=1)
         axis.plot(now.angle, now[column], **CHOSEN)
         axis.set(xlim=(track.angle.min(), track.angle.max()), xticks=range(0, 361, 90),
                  ylim=(0, 1.15 * max(track[column].max(), border)))
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
         if i < 2:
             axis.set_xticklabels([])
     axis.set_xlabel("angle (degrees); dotted: the border")
@@ -145,7 +145,7 @@ def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray],
         left.plot(x, density, style, color=colour)
         left.text(x[4], (0.97 - 0.08 * i) * top, name, color=colour, va="top", fontsize=FONT)
     left.set(xlabel="z, one latent dimension (no unit)", ylabel="density", ylim=(0, top))
-    left.set_title("one dimension of both codes", fontsize=FONT)
+    left.set_title("one dimension of both codes")
     bars = right.barh(list(divergences), divergences.values(), color="#718096", height=0.65)
     bars[0].set_facecolor("black")  # the first, a Monte Carlo estimate of the truth
     right.axvline(np.log(2), color="black", linestyle="--", linewidth=1)
@@ -154,5 +154,5 @@ def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray],
         right.text(value + 0.02 * reach, y, f"{value:.3f}", va="center", fontsize=FONT)
     right.invert_yaxis()
     right.set(xlim=(0, 1.2 * reach), xlabel="nats, summed over D (dashed: ln 2)")
-    right.set_title(f"readings of $D_{{JS}}$, D = {dimensions}", fontsize=FONT)
+    right.set_title(f"readings of $D_{{JS}}$, D = {dimensions}")
     return figure

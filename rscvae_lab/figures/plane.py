@@ -36,11 +36,11 @@ def latent_plane(mosaic: np.ndarray, codes: pd.DataFrame, field: pd.DataFrame, r
     """
     figure = canvas(WIDEST, 5.3)
     left, right = axes(figure, 0.055, 0.1, 0.43, 0.83), axes(figure, 0.565, 0.1, 0.43, 0.83)
-    left.imshow(mosaic, cmap="gray", vmin=0, vmax=1, extent=(-reach, reach, -reach, reach),
-                interpolation="antialiased")
+    left.imshow(mosaic.round(1), cmap="gray", vmin=0, vmax=1, interpolation="nearest",
+                extent=(-reach, reach, -reach, reach))  # few grey levels make a small file
     left.set(**AXES)
     _codes(right, codes, field, reach)
-    left.set_title("each image is decoded from the point at its centre", fontsize=FONT)
+    left.set_title("each image is decoded from the point at its centre")
     return figure
 
 

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from rscvae_lab import NORMAL, NOVEL
 
@@ -20,7 +21,7 @@ DPI, STORED_DPI = 90, 180  # of the screen, where widgets redraw fast; of figure
 WIDEST = 10  # inches: 900 pixels of the screen
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": DPI,
          "savefig.dpi": DPI, "font.size": FONT, "axes.titlesize": FONT, "axes.labelsize": FONT,
-         "figure.titlesize": FONT, "legend.fontsize": FONT}
+         "legend.fontsize": FONT, "figure.titlesize": FONT}
 
 
 def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: Any
@@ -28,7 +29,8 @@ def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: A
     """A figure and its grid of axes, which pyplot forgets at once, so notebooks show it once."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False,
-                                    layout="constrained", FigureClass=Canvas, **kwargs)
+                                    layout="constrained", FigureClass=Canvas,
+                                    subplot_kw={"axes_class": PlainAxes}, **kwargs)
     plt.close(figure)
     return figure, axes
 
@@ -45,6 +47,13 @@ def legend_below(figure: Figure, axis: Axes, ncols: int = 3) -> None:
     unique = dict(zip(labels, handles))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=ncols,
                   frameon=False, markerscale=2)
+
+
+class PlainAxes(Axes):
+    """Axes whose title has the size of all other text, whatever matplotlib is set to."""
+
+    def set_title(self, label: str, *args: Any, **kwargs: Any) -> Text:
+        return super().set_title(label, *args, **{"fontsize": FONT} | kwargs)
 
 
 class Canvas(Figure):
@@ -70,7 +79,7 @@ def canvas(width: float, height: float) -> Canvas:
 
 def axes(figure: Figure, *place: float) -> Axes:
     """New axes at (left, bottom, width, height), fractions of the figure."""
-    axis = figure.add_axes(place)
+    axis = figure.add_axes(place, axes_class=PlainAxes)
     axis.spines[["top", "right"]].set_visible(False)
     return axis
 

@@ -99,7 +99,7 @@ def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mod
         axis.plot(measured.epoch, measured[column], "o-" if len(measured) < 12 else "-",
                   markersize=4, color=METHOD_COLOURS[method])
         axis.set(xlim=(0, last), xlabel="epoch")
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
         if not len(measured):
             axis.set(yticks=[])
             axis.text(0.5, 0.5, "not yet evaluated", transform=axis.transAxes, ha="center",

@@ -54,7 +54,7 @@ class LatentPlane(Panel):
             self._moving = True
             try:
                 for control, value in zip(self.controls.values(), np.clip(z, -reach, reach)):
-                    control.value = round(float(value), 2)
+                    control.value = round(float(value), 2) + 0.0  # not -0.0
             finally:
                 self._moving = False
         self.redraw()

@@ -59,6 +59,13 @@ from rscvae_lab.analysis.inspections import Inspection
 plates = Config(dataset="synthetic", category="plate", image_size=32, epochs=1, mode="o")
 widgets.PartInspector(Inspection.of(trained(plates)))""",
     """\
+from rscvae_lab.analysis.plane import Plane
+flat = Config(mode="vae", latent=2, epochs=2)
+plane = widgets.LatentPlane(Plane.of(Survey.of(trained(flat))))
+np.save("plane.npy", plane.place)
+plane""",
+    "widgets.mode_switch()",
+    """\
 widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")""",
     """\
 widgets.alpha_explorer(trained(Config(mode="o", epochs=2)))""",
@@ -173,7 +180,7 @@ def browser_page(tmp_path_factory):
             viewport={"width": 1400, "height": 1000},
         )
         page, troubles = context.pages[0], []
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
         for event in ("request", "websocket"):
             page.on(
@@ -196,7 +203,7 @@ def is_local(url: str) -> bool:
 def notebook(server, browser_page):
     """The page after Run All."""
     page, _ = browser_page
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=180_000)  # ms; the kernel may still run other cells
     page.goto(
         f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
         f"?token={server.token}&reset"
@@ -272,6 +279,60 @@ def test_a_click_on_the_map_chooses_the_image_under_it(notebook, home):
     expect(cell.locator(".widget-readout")).to_have_text(str(chosen))
     expect(picture).not_to_have_attribute("src", before)
     shoot(notebook, picture, "4-map-clicked")
+
+
+@pytest.fixture
+def screen(notebook, request):
+    """The page in another size, and back."""
+    before, sidebar = notebook.viewport_size, notebook.locator("#jp-left-stack")
+    notebook.set_viewport_size(request.param)
+    if sidebar.is_visible():
+        notebook.keyboard.press("Control+b")
+        expect(sidebar).to_be_hidden()
+    yield notebook
+    notebook.set_viewport_size(before)
+
+
+SCREENS = [{"width": 1280, "height": 720}, {"width": 900, "height": 720}]
+
+
+@pytest.mark.parametrize("screen", SCREENS, indirect=True, ids=["1280", "900"])
+def test_the_point_follows_a_fast_drag_to_its_last_position(screen, home):
+    """Thirty moves at once: however busy the kernel is, the last of them is what stays."""
+    cell, width = cell_with(screen, "LatentPlane"), screen.viewport_size["width"]
+    picture = cell.get_by_alt_text("the latent plane; drag the ring")
+    expect(cell).to_contain_text("nats of information")
+    shoot(screen, picture, f"9-plane-at-{width}")
+    left, bottom, wide, high = np.load(home / "plane.npy")
+
+    def place(z_1: float, z_2: float) -> tuple[float, float]:
+        box = picture.bounding_box()
+        x, y = left + wide * (z_1 / 3.2 + 1) / 2, 1 - bottom - high * (z_2 / 3.2 + 1) / 2
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    before = picture.get_attribute("src")
+    screen.mouse.move(*place(-2, -2))
+    screen.mouse.down()
+    screen.mouse.move(*place(2, 1), steps=30)
+    screen.mouse.up()
+    expect(cell).to_contain_text(re.compile(r"z = \((1\.9|2\.0)\d, (0\.9|1\.0)\d\)"))
+    expect(picture).not_to_have_attribute("src", before)
+    screen.mouse.move(*place(0, 0))  # without a button pressed, the point stays
+    shoot(screen, picture, f"10-plane-dragged-at-{width}")
+    readouts = cell.locator(".widget-readout").all_inner_texts()
+    assert [float(text) for text in readouts] == pytest.approx([2, 1], abs=0.05)
+
+
+@pytest.mark.parametrize("screen", SCREENS, indirect=True, ids=["1280", "900"])
+def test_the_switch_lights_the_losses_of_another_mode(screen):
+    cell, width = cell_with(screen, "mode_switch"), screen.viewport_size["width"]
+    picture = cell.locator("img.widget-image")
+    for mode, image, losses in (("d", "a (pseudo-)anomaly", "l_enc1, l_enc2, l_mut"),
+                                ("vae", "a normal image", "l_recon, l_enc1")):
+        cell.locator("select").first.select_option(label={"d": "RSC-VAE_d", "vae": "VAE"}[mode])
+        cell.locator("select").last.select_option(label=image)
+        expect(cell.get_by_text("losses asked:")).to_have_text(f"losses asked: {losses}")
+        shoot(screen, picture, f"11-mode-{mode}-at-{width}")
 
 
 def test_parts_can_be_paged_through(notebook):
