@@ -5,4 +5,4 @@ from IPython.display import Markdown
 
 def answer(text: str) -> Markdown:
     """Text in Markdown that is folded until it is clicked."""
-    return Markdown(f"<details><summary><b>Answer</b></summary>\n\n{text}\n\n</details>")
+    return Markdown(f"<details><summary>What we saw</summary>\n\n{text}\n\n</details>")
