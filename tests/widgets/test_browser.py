@@ -1,44 +1,18 @@
 """The widgets in a real browser: headless Chromium drives JupyterLab, and nothing leaves this
 machine."""
 
-import os
 import re
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
-from types import SimpleNamespace
-from urllib.parse import urlsplit
 
-import nbformat
 import numpy as np
 import pytest
+from browser import MAP, NEEDS_CHROMIUM, SHOTS, cell_with, expect, shoot
 
 from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.runs.folder import STATE
 from rscvae_lab.runs.run import METRICS, read_config
-from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (extra `dev`)"
-)
-expect = playwright.expect
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH"
-    ),
-]
-
-SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
+pytestmark = NEEDS_CHROMIUM
 CELLS = [
     """\
 from rscvae_lab import widgets
@@ -67,185 +41,7 @@ plane""",
     "widgets.mode_switch()",
     """\
 widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")""",
-    """\
-widgets.alpha_explorer(trained(Config(mode="o", epochs=2)))""",
-    """\
-from rscvae_lab.analysis import atlas
-from rscvae_lab.runs import Run
-from rscvae_lab.storage.files import project_root
-folder = project_root() / "pretrained" / "mnist-5"
-shipped = {name: Run.load(folder / name) for name in ("vae", "e", "e_all")}
-stored = atlas.read(project_root() / "results" / "fig7.csv", shipped)
-fig7 = widgets.DeviationExplorer({each.name: each for each in stored.values()})
-np.save("fig7.npy", fig7.places)
-fig7""",
-    """\
-import time
-from rscvae_lab import figures
-def slow(angle):
-    time.sleep(0.5)
-    return figures.canvas(6, 2), f"drawn at {angle} degrees"
-widgets.Panel(slow, {"angle": widgets.slider("angle", 0, 0, 360, 5)})""",
 ]
-SIZES = {"1280": (1280, 720), "900": (900, 720)}  # of a projector, and of half a screen
-MAP = "a map of codes; click a point"
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """JupyterLab's root folder, with the notebook in it."""
-    folder = tmp_path_factory.mktemp("lab")
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    nbformat.write(notebook, folder / "widgets.ipynb")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(home, tmp_path_factory):
-    """The address of a JupyterLab, and its token."""
-    private, token, port = tmp_path_factory.mktemp("jupyter"), secrets.token_hex(16), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={home}",
-        f"--IdentityProvider.token={token}",
-    ]
-    environment, address = private_environment(private), f"http://127.0.0.1:{port}"
-    with (private / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    try:
-        wait_for_answer(f"{address}/api/status?token={token}", process, private / "log")
-        yield SimpleNamespace(address=address, token=token)
-    finally:
-        process.terminate()  # it ends its kernels
-        process.wait(30)
-
-
-def private_environment(folder: Path) -> dict[str, str]:
-    """In which JupyterLab knows no settings of this user's, and asks nobody for news."""
-    names = (
-        "JUPYTER_CONFIG_DIR",
-        "JUPYTER_DATA_DIR",
-        "JUPYTER_RUNTIME_DIR",
-        "JUPYTERLAB_SETTINGS_DIR",
-        "JUPYTERLAB_WORKSPACES_DIR",
-        "IPYTHONDIR",
-    )
-    notification = (
-        folder
-        / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    )
-    notification.parent.mkdir(parents=True)
-    notification.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    return os.environ | {name: str(folder / name) for name in names}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_answer(url: str, process: subprocess.Popen, log: Path, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < end, (
-                f"no JupyterLab:\n{log.read_text()}"
-            )
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def browser_page(tmp_path_factory):
-    """An empty page, and what went wrong in it so far."""
-    with playwright.sync_playwright() as driver:
-        context = driver.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=CHROMIUM,
-            headless=True,
-            args=SWITCHES,
-            viewport={"width": 1400, "height": 1000},
-        )
-        page, troubles = context.pages[0], []
-        page.set_default_timeout(180_000)
-        page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
-        for event in ("request", "websocket"):
-            page.on(
-                event,
-                lambda sent: (
-                    is_local(sent.url) or troubles.append(f"left this machine: {sent.url}")
-                ),
-            )
-        yield page, troubles
-        context.close()
-
-
-def is_local(url: str) -> bool:
-    return (
-        urlsplit(url).scheme in ("data", "blob", "about") or urlsplit(url).hostname == "127.0.0.1"
-    )
-
-
-@pytest.fixture(scope="module")
-def notebook(server, browser_page):
-    """The page after Run All."""
-    page, _ = browser_page
-    expect.set_options(timeout=180_000)  # ms; the kernel may still run other cells
-    page.goto(
-        f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
-        f"?token={server.token}&reset"
-    )
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.get_by_text("| Idle").wait_for()
-    page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
-    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def no_trouble(browser_page):
-    """After each test: no failed cell, no uncaught error in the page, no request to another
-    host."""
-    yield
-    page, troubles = browser_page
-    failed = page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
-    assert not failed + troubles
-
-
-def cell_with(page, source: str):
-    """The cell whose source has these words, scrolled to its widget."""
-    cell = page.locator(".jp-CodeCell", has_text=source)
-    cell.scroll_into_view_if_needed()
-    cell.locator(".jp-OutputArea .widget-vbox").first.scroll_into_view_if_needed()
-    return cell
-
-
-def shoot(page, picture, name: str) -> None:
-    """Keeps a screenshot, on which the picture is drawn, not stretched, and not cut off at the
-    right."""
-    sizes = page.wait_for_function(
-        "p => p.naturalWidth > 400 && p.clientHeight > 0"
-        " && [p.clientWidth, p.clientHeight, p.naturalWidth,"
-        " p.naturalHeight, p.parentElement.clientWidth]",
-        arg=picture.element_handle(),
-    ).json_value()
-    page.screenshot(path=SHOTS / f"{name}.png")
-    width, height, natural_width, natural_height, room = sizes
-    assert width / height == pytest.approx(natural_width / natural_height, rel=0.01)
-    assert width <= min(natural_width, room)
 
 
 def test_the_rotation_slider_obeys_the_keyboard(notebook):
@@ -350,77 +146,6 @@ def test_parts_can_be_paged_through(notebook):
     expect(cell.locator(".widget-readout")).to_have_text("1")
     expect(cell.locator(".widget-html", has_text="novelty score")).not_to_have_text(first)
     shoot(notebook, picture, "8-part")
-
-
-def fits(page, cell, size: tuple[int, int]) -> None:
-    """Asserts that controls and image are in sight together in a window of this size."""
-    page.set_viewport_size(dict(zip(("width", "height"), size)))
-    parts = cell.locator(".jp-OutputArea .widget-vbox").first.locator(
-        ".widget-slider, .widget-dropdown, img"
-    )
-    parts.last.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    left, top, right, bottom = page.locator(".jp-WindowedPanel-outer").first.evaluate(
-        "e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] }"
-    )
-    boxes = [part.bounding_box() for part in parts.all() if part.is_visible()]
-    assert len(boxes) >= 2
-    assert min(box["x"] for box in boxes) >= left
-    assert max(box["x"] + box["width"] for box in boxes) <= right
-    lowest = max(box["y"] + box["height"] for box in boxes)
-    assert lowest - min(box["y"] for box in boxes) <= bottom - top
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_alpha_turns_the_line_on_every_screen(notebook, name):
-    """End and arrow keys: l_mut alone, then one step back."""
-    cell = cell_with(notebook, "alpha_explorer")
-    picture, handle = cell.locator("img.widget-image"), cell.locator(".noUi-handle")
-    fits(notebook, cell, SIZES[name])
-    handle.focus()
-    handle.press("End")
-    expect(cell).to_contain_text("α = 1.00: AUROC")
-    before = picture.get_attribute("src")
-    handle.press("ArrowLeft")
-    expect(cell).to_contain_text("α = 0.97: AUROC")
-    expect(picture).not_to_have_attribute("src", before)
-    shoot(notebook, picture, f"9-alpha-{name}")
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_fig_7_can_be_explored_on_every_screen(notebook, home, name):
-    """A click on the loneliest novel image of the VAE's map, then another perplexity."""
-    cell = cell_with(notebook, "fig7.csv")
-    picture = cell.get_by_alt_text(MAP)
-    fits(notebook, cell, SIZES[name])
-    cell.locator("select").last.select_option("30")
-    places = np.load(home / "fig7.npy")[0]
-    distances = np.linalg.norm(places[600:, None] - places, axis=-1)
-    chosen = 600 + int(np.sort(distances)[:, 1].argmax())
-    box, (x, y) = picture.bounding_box(), places[chosen]
-    picture.click(position={"x": x * box["width"], "y": (1 - y) * box["height"]})
-    expect(cell).to_contain_text(f"image {chosen}: a novel test image")
-    expect(cell).to_contain_text("RSC-VAE_e, 594 anomalies")
-    before = picture.get_attribute("src")
-    cell.locator("select").last.select_option("5")
-    expect(picture).not_to_have_attribute("src", before)
-    shoot(notebook, picture, f"10-fig7-{name}")
-
-
-def test_the_last_position_wins_and_an_image_behind_says_so(notebook):
-    """Twenty quick steps, each drawn in half a second: the browser says at once that the image is
-    behind, and the last one is drawn."""
-    cell = cell_with(notebook, "slow")
-    status, handle = cell.get_by_role("status"), cell.locator(".noUi-handle")
-    expect(cell).to_contain_text("drawn at 0 degrees")
-    expect(status).to_have_text("")
-    handle.focus()
-    for _ in range(20):
-        handle.press("ArrowRight")
-    expect(status).to_contain_text("the image is behind")
-    expect(cell).to_contain_text("drawn at 100 degrees")
-    expect(status).to_have_text("")
-    expect(cell.locator(".widget-readout")).to_have_text("100")
 
 
 def test_live_training_stops_at_the_button_and_can_go_on(notebook, home):
