@@ -39,7 +39,7 @@ def embeddings(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """A map of codes for each method or name. Frames have the columns `x`, `y`, `group` (train,
     normal or novel), `category` (a class number, drawn for novel images) and `region`."""
     n = len(panels)
-    height = min(WIDEST / n, 3.6)
+    height = min(WIDEST / n, 3.3)
     figure = canvas(WIDEST, height + 0.4)
     for i, (name, frame) in enumerate(panels.items()):
         axis = axes(figure, 0.025 + 0.975 * i / n, 0.55 / (height + 0.4), 0.93 / n,
@@ -173,13 +173,15 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
     limits = tuple(values.quantile([0.01, 0.99])) if values.dtype.kind == "f" else None
     for i, (name, frame) in enumerate(frames.items()):
         axis = axes(figure, (i + 0.015) / n, 0.43, 0.97 / n, 0.49)
-        _coloured_points(axis, frame, column, class_names, limits)
+        _coloured_points(axis, frame, column, limits)
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=FONT)
         axis.autoscale_view()  # now, for the places; otherwise when it is drawn
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
+    if not limits:
+        _names_of_colours(figure, pd.concat(frames.values()), column, class_names)
     figure.suptitle(f"colour: {colouring}", fontsize=FONT, y=0.995)
     width = min(1 / len(images), 0.16)
     for j, (name, image) in enumerate(images.items()):
@@ -187,23 +189,28 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
     return figure, np.stack(places)
 
 
-def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str, class_names: Sequence[str],
+def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str,
                      limits: tuple[float, float] | None) -> None:
     """Numbers in viridis between `limits`, the same in all maps; names in one colour each."""
-    style = {"s": 16, "linewidths": 0, "alpha": 0.85}
+    style = {"s": 14, "linewidths": 0}
     if limits:
         points = axis.scatter(frame.x, frame.y, c=frame[column], cmap="viridis", vmin=limits[0],
                               vmax=limits[1], **style)
         axis.figure.colorbar(points, cax=axis.inset_axes((0.2, -0.07, 0.6, 0.03)),
                              orientation="horizontal")
-        return
+    else:
+        axis.scatter(frame.x, frame.y, c=frame[column].map(_colours(frame, column)), **style)
+
+
+def _names_of_colours(figure: Figure, frame: pd.DataFrame, column: str,
+                      class_names: Sequence[str]) -> None:
+    """One line below all maps."""
     names = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES}.get(column, {})
-    for value, colour in _colours(frame, column).items():
-        points = frame[frame[column] == value]
-        axis.scatter(points.x, points.y, color=colour, label=names.get(value, value), **style)
-    columns = 10 if column == "category" and max(map(len, class_names)) < 3 else 4
-    axis.legend(fontsize=FONT, ncols=columns, frameon=False, loc="upper center", markerscale=1.5,
-                bbox_to_anchor=(0.5, 0.02), columnspacing=0.4, handletextpad=-0.3)
+    style = {"linestyle": "", "marker": "o"}
+    handles = [Line2D([], [], color=colour, label=names.get(value, value), **style)
+               for value, colour in _colours(frame, column).items()]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.43), frameon=False,
+                  ncols=10, fontsize=FONT, columnspacing=0.8, handletextpad=-0.2)
 
 
 def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str]:
