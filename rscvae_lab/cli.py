@@ -103,6 +103,10 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_class_options(regions)
     regions.add_argument("--seeds", default="0", help=_SEEDS)
     regions.add_argument("--out", required=True, help=_CSV)
+    atlas = add("atlas", _atlas, "maps of the codes of runs on one class (Fig. 7), as a table")
+    atlas.add_argument("runs", nargs="+", metavar="RUN", help="finished runs' folders")
+    atlas.add_argument("--points", type=int, default=300, help="at most, of each group")
+    atlas.add_argument("--out", required=True, help=_CSV + "; the images lie beside it")
     claims = add("claims", _claims, "each claim of the paper: printed, recomputed, ours, verdict")
     claims.add_argument("--write", action="store_true",
                         help="store them in results/claims.csv; else compare with it")
@@ -266,6 +270,17 @@ def _regions(args: argparse.Namespace) -> None:
     names = ("dataset", "category", "epochs", "root", "image_size")
     settings = {name: getattr(args, name) for name in names}
     print(write_regions(settings, parse_seeds(args.seeds), args.out))
+
+
+def _atlas(args: argparse.Namespace) -> None:
+    from rscvae_lab.analysis import atlas
+    from rscvae_lab.analysis.surveys import Survey
+    from rscvae_lab.runs import Run
+
+    runs = [Run.load(folder) for folder in args.runs]
+    atlases = {atlas.method_of(run.config): atlas.Atlas.of(
+        Survey.of(run), args.points, perplexities=atlas.PERPLEXITIES) for run in runs}
+    print(f"finished: {atlas.write(atlases, args.out)}")
 
 
 def _claims(args: argparse.Namespace) -> int:

@@ -7,7 +7,11 @@ from functools import cache
 
 class InputError(ValueError):
     """A mistake that its maker can correct; one line says what was expected and what was found.
-    The command line prints it and exits with status 2; a traceback ends with it."""
+    The command line prints it and exits with status 2; a notebook shows it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of the traceback, in Jupyter and under papermill."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class NotebookFailed(Exception):

@@ -1,11 +1,14 @@
 """The notebooks as documents, and how they are rerun; nbval executes them beside this file."""
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 from rscvae_lab.cli import main
 from rscvae_lab.errors import InputError
@@ -53,6 +56,48 @@ def test_notebooks_keep_the_contract(path):
     assert longest <= 15
     for link in re.findall(r"\]\(([\w./]+\.(?:ipynb|md))\)", path.read_text("utf-8")):
         assert (path.parent / link).is_file(), f"dead link to {link}"
+
+
+REDRAWN = [path for path in NOTEBOOKS + SOLUTIONS if path.stem < "09"]  # the others are to follow
+
+
+@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+def test_sources_can_be_read_on_a_screen(path):
+    for cell in read(path).cells:
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", cell.source), "a control character"
+        if cell.cell_type == "code":
+            assert max(map(len, cell.source.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+def test_figures_are_stored_with_180_dots_an_inch_and_fit_900_pixels(path):
+    for output in (output for cell in read(path).cells for output in cell.get("outputs", [])):
+        if "image/png" in output.get("data", {}):
+            picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+            shown = output.metadata["image/png"]["width"]
+            assert shown <= 925  # what savefig adds around a figure
+            assert abs(picture.width - 2 * shown) <= 1
+
+
+@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+def test_cells_that_only_report_are_collapsed(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            reports = "report" in cell.metadata.get("tags", [])
+            assert reports == cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            assert reports or not re.match(r"\w+ = .*\nMarkdown\(f", cell.source)
+
+
+@pytest.mark.parametrize("path", [path for path in REDRAWN if path in NOTEBOOKS],
+                         ids=lambda path: path.stem)
+def test_predictions_are_answered_where_they_can_be_hidden(path):
+    """No answer stands open before the reader has predicted, or after."""
+    cells = read(path).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    computed = sum("widgets.answer(" in cell.source for cell in cells)
+    assert "**What we saw.**" not in text
+    assert text.count("<summary>What we saw</summary>") + computed >= 3
+    assert text.count("<details>") == text.count("</details>")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -127,6 +172,17 @@ def test_a_mistake_inside_a_notebook_is_one_line(small_notebook, tmp_path, capsy
     assert main(arguments) == 2
     assert capsys.readouterr().err == "rscvae: expected luck, found 13\n"
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.slow
+def test_a_mistake_shows_one_line_in_the_notebook_itself(small_notebook, tmp_path):
+    """In Jupyter, and under papermill's own command: no traceback."""
+    papermill = pytest.importorskip("papermill")
+    out = tmp_path / "out.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError):
+        papermill.execute_notebook(small_notebook, out, {"divisor": 13}, progress_bar=False)
+    error = read(out).cells[-1].outputs[-1]
+    assert error.traceback == ["InputError: expected luck, found 13"]
 
 
 @pytest.mark.slow

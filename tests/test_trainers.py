@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from rscvae_lab import losses
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHODS, Method
-from rscvae_lab.runs import ROW_NAMES
+from rscvae_lab.runs import ROW_NAMES, Run
 from rscvae_lab.trainers import train, trained
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ METRICS = """auroc auroc_recon auroc_mut auroc_heldout_norm auroc_best auroc_fin
     s_a_test_mean s_a_spearman n_train n_heldout n_anomalous_train n_test_normal n_test_novel
     epochs seed scale seconds images_per_second device torch commit""".split()
 HISTORY = """epoch loss recon enc1 enc2 mut consist anomalous learning_rate seconds auroc
-    auroc_recon auroc_mut""".split()
+    auroc_recon auroc_mut enc1_novel""".split()
 
 
 def weights(folder) -> bytes:
@@ -99,10 +100,22 @@ def test_training_learns_to_tell_novel_from_normal(short_run):
     history = short_run.history
     assert history.recon.iloc[-1] < 0.6 * history.recon.iloc[0]
     assert 2 < history.enc1.iloc[-1] < 40  # nats: neither collapsed nor unregularised
+    measured = short_run.scores.l_enc1[short_run.scores.label == 1].mean()
+    assert history.enc1_novel.iloc[-1] == pytest.approx(measured)
     novel, normal = (
         short_run.scores.novelty_score[short_run.scores.label == label].mean() for label in (1, 0)
     )
     assert novel > 1.2 * normal
+
+
+def test_a_history_of_an_older_version_can_be_read(short_run, tmp_path):
+    """It lacks the novel images' information, which is then unknown, and nothing else."""
+    folder = shutil.copytree(short_run.folder, tmp_path / "old")
+    pd.read_csv(folder / "history.csv").iloc[:, :-1].to_csv(folder / "history.csv", index=False)
+    history = Run.load(folder).history
+    assert list(history) == HISTORY
+    assert history.enc1_novel.isna().all()
+    assert history.auroc.equals(short_run.history.auroc)
 
 
 @pytest.mark.parametrize("mode", ["vae", "d", "e"])

@@ -1,47 +1,71 @@
-"""Fig. 7: a map of the codes of sampled images, each point with its image, scores and region."""
+"""Fig. 7: maps of the codes of sampled images, each point with its image, scores and region.
 
+`write` and `read` keep them as a table and a sheet of images, for where the data set is not.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 
 from rscvae_lab import NORMAL
-from rscvae_lab.analysis.embedding import CodeMap
+from rscvae_lab.analysis.embedding import PERPLEXITY, CodeMap
 from rscvae_lab.analysis.surveys import Examined, Survey
-from rscvae_lab.config import IMAGE_FOLDERS, class_index
+from rscvae_lab.config import IMAGE_FOLDERS, Config, class_index
+from rscvae_lab.errors import InputError
+from rscvae_lab.methods import METHOD_NAMES
+from rscvae_lab.runs import Run
+from rscvae_lab.runs.evaluation import code
+from rscvae_lab.storage.files import absolute, begins_with, output_file, write_whole
+
+PERPLEXITIES = (5, PERPLEXITY, 100)
+_PER_ROW = 30  # images of the sheet
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """One method's map. Atlases of one split, size and seed have the same images in one order."""
+    """One run's maps. Atlases of one split, size and seed have the same images in one order."""
 
-    survey: Survey
+    run: Run
     images: Tensor  # uint8 (N, C, S, S)
-    examined: Examined  # its frame has also group (train, normal, novel), category, x and y
-    map: CodeMap
+    examined: Examined  # its frame has also group (train, normal, novel) and category
+    maps: Mapping[int, CodeMap]  # by perplexity
 
     @classmethod
-    def of(cls, survey: Survey, most: int = 300, seed: int = 0) -> Self:
+    def of(cls, survey: Survey, most: int = 300, seed: int = 0,
+           perplexities: Sequence[int] = (PERPLEXITY,)) -> Self:
         """Draws at most so many training images, normal test images and novel test images, and
         fits t-SNE to their codes."""
         images, labels = _sample(survey, most, seed)
         examined = survey.examine(images)
-        code_map = CodeMap.fit(examined.coding.mu.numpy(), seed)
-        x, y = code_map.points.T
-        frame = examined.frame.assign(**labels, x=x, y=y)
-        return cls(survey, images, examined._replace(frame=frame), code_map)
+        codes = examined.coding.mu.numpy()
+        maps = {perplexity: CodeMap.fit(codes, seed, perplexity) for perplexity in perplexities}
+        examined = examined._replace(frame=examined.frame.assign(**labels))
+        return cls(survey.run, images, examined, maps)
 
     @property
     def frame(self) -> pd.DataFrame:
-        return self.examined.frame
+        """What was measured of each image, with x and y on the map of the usual perplexity."""
+        return self.at(PERPLEXITY if PERPLEXITY in self.maps else next(iter(self.maps)))
 
-    def place(self, images: Tensor) -> tuple[np.ndarray, Examined]:
-        """Places (M, 2) of new images (M, C, S, S) on the finished map, and their measures."""
-        examined = self.survey.examine(images)
-        return self.map.place(examined.coding.mu.numpy()), examined
+    def at(self, perplexity: int) -> pd.DataFrame:
+        """The same with x and y on the map of a perplexity."""
+        x, y = self.maps[perplexity].points.T
+        return self.examined.frame.assign(x=x, y=y)
+
+    @property
+    def name(self) -> str:
+        """The method, in modes that are shown anomalies with how many they were."""
+        config, given = self.run.config, self.run.metrics["n_anomalous_train"]
+        name = METHOD_NAMES[config.mode]
+        return f"{name}, {given} anomalies" if given else name
 
 
 def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.ndarray]]:
@@ -58,3 +82,85 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
                        for groups in (images, classes))
     groups = np.repeat(["train", "normal", "novel"], [len(i) for i in index])
     return images, {"group": groups, "category": classes.numpy()}
+
+
+def method_of(config: Config) -> str:
+    """A config's method; `e_all` is mode e whose anomalies are counted of the training set."""
+    all_classes = config.mode == "e" and config.anomaly_base == "training_set"
+    return "e_all" if all_classes else config.mode
+
+
+def write(atlases: Mapping[str, Atlas], out: str | Path) -> Path:
+    """Writes atlases of the same grey images: a CSV with a row a method and image, and beside it
+    the images in one PNG. Returns the CSV. Raises InputError for an output that is not its own, or
+    atlases of other images than the first's."""
+    first = require_same_images(atlases)
+    out = output_file(out, ".csv", begins_with("method", "config_hash", "image"))
+    sheet = output_file(out.with_suffix(".png"), ".png", lambda _: out.is_file())
+    tables = []
+    for method, atlas in atlases.items():
+        places = {f"{axis}_{perplexity}": points for perplexity, each in atlas.maps.items()
+                  for axis, points in zip("xy", each.points.T)}
+        table = atlas.examined.frame.assign(**places)
+        for place, value in enumerate((method, atlas.run.config.config_hash, range(len(table)))):
+            table.insert(place, ("method", "config_hash", "image")[place], value)
+        tables.append(table.round(3))
+    write_whole(sheet, _sheet(first.images))
+    write_whole(out, pd.concat(tables).to_csv(index=False))
+    return out
+
+
+def read(table: str | Path, runs: Mapping[str, Run]) -> dict[str, Atlas]:
+    """The atlases that `write` left, with codes and reconstructions computed anew by the runs.
+
+    Raises:
+        InputError: nothing is there, or the table was measured of other runs than these.
+    """
+    table = absolute(table)
+    if not table.is_file():
+        raise InputError(f"expected maps in {table}, found none")
+    rows = pd.read_csv(table)
+    with Image.open(table.with_suffix(".png")) as sheet:
+        images = _images_of(np.asarray(sheet), rows.image.max() + 1)
+    atlases = {}
+    for method, frame in rows.groupby("method", sort=False):
+        if method not in runs or set(frame.config_hash) != {runs[method].config.config_hash}:
+            raise InputError(f"expected the run that {table.name} was measured of as {method}, "
+                             "found another or none")
+        atlases[method] = _atlas(runs[method], images, frame.reset_index(drop=True))
+    return atlases
+
+
+def require_same_images(atlases: Mapping[str, Atlas]) -> Atlas:
+    """The first atlas. Raises InputError where another has other images."""
+    first = next(iter(atlases.values()))
+    if not all(torch.equal(atlas.images, first.images) for atlas in atlases.values()):
+        raise InputError("expected maps of the same images, found others: make all from one "
+                         "split, size and seed")
+    return first
+
+
+def _atlas(run: Run, images: Tensor, frame: pd.DataFrame) -> Atlas:
+    perplexities = [int(name[2:]) for name in frame if name.startswith("x_")]
+    maps = {each: CodeMap(frame[[f"x_{each}", f"y_{each}"]].to_numpy()) for each in perplexities}
+    coding = code(run.model, images)
+    with torch.inference_mode():
+        examined = Examined(frame, coding, run.model.decode(coding.mu_re))
+    return Atlas(run, images, examined, maps)
+
+
+def _sheet(images: Tensor) -> bytes:
+    """Grey images (N, 1, S, S) row by row in one PNG, black where none is left."""
+    missing = -len(images) % _PER_ROW
+    padded = torch.cat([images[:, 0], images.new_zeros(missing, *images.shape[2:])])
+    rows = padded.unflatten(0, (-1, _PER_ROW)).transpose(1, 2).flatten(0, 1).flatten(1)
+    buffer = io.BytesIO()
+    Image.fromarray(rows.numpy()).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _images_of(sheet: np.ndarray, n: int) -> Tensor:
+    """The first n images of a sheet, uint8 (n, 1, S, S)."""
+    size = sheet.shape[1] // _PER_ROW
+    rows = torch.from_numpy(sheet.copy()).unflatten(0, (-1, size)).unflatten(2, (_PER_ROW, size))
+    return rows.transpose(1, 2).flatten(0, 1)[:n, None]

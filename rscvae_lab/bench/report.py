@@ -25,12 +25,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rscvae_lab import widgets
 from rscvae_lab.analysis.atlas import Atlas
+from rscvae_lab.analysis.plane import Plane
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.bench import industrial, plain_loops
 from rscvae_lab.bench.timing import Contestant, race, timed, training_speed
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
+from rscvae_lab.methods import MODES
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.runs.folder import commit
@@ -147,6 +149,7 @@ def redraws(config: Config) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         config = Config(device=config.device, epochs=2, evaluate_every=1)
         run = train(config, Path(scratch) / "run", progress=False)
+        flat = train(replace(config, latent=2), Path(scratch) / "flat", progress=False)
         survey, images = Survey.of(run), load_split(config).train
         atlases = dict.fromkeys(("vae", "o"), Atlas.of(survey))
         steps = range(0, 361, widgets.rotation.STEP)
@@ -157,11 +160,13 @@ def redraws(config: Config) -> dict[str, float]:
             "shifts": (widgets.shift_playground({"8": (images, images)}), "cutout", range(1, 33)),
             "deviation": (widgets.DeviationExplorer(atlases), "chosen", range(1, 100)),
             "chooser": (widgets.run_chooser([run]), "epoch", (1, 2) * ROUNDS),
+            "plane": (widgets.LatentPlane(Plane.of(Survey.of(flat))), "z_1", range(-3, 4)),
+            "modes": (widgets.mode_switch(), "mode", MODES * ROUNDS),
         }
         return {name: _redraw_ms(*panel) for name, panel in panels.items()}
 
 
-def _redraw_ms(panel: widgets.Panel, name: str, values: Iterable[float]) -> float:
+def _redraw_ms(panel: widgets.Panel, name: str, values: Iterable[Any]) -> float:
     control, times = panel.controls[name], []
     for value in itertools.islice(values, 2 * ROUNDS):
         if value == control.value:

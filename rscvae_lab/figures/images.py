@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import LABELS, STYLE, axes, canvas, empty_figure
+from rscvae_lab.figures.style import DPI, FONT, LABELS, WIDEST, axes, canvas, empty_figure
 
 
 def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
@@ -16,7 +16,7 @@ def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
         image = np.moveaxis(image, 0, 2)
     axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1,
                 interpolation="nearest")
-    axis.set_title(title, fontsize=9.5)
+    axis.set_title(title, fontsize=FONT)
     hide_frame(axis)
 
 
@@ -27,14 +27,15 @@ def hide_frame(axis: Axes) -> None:
 
 def name_row(axis: Axes, name: str) -> None:
     """Writes a row's name to the left of its first axis."""
-    axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9.5)
+    axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=FONT)
 
 
 def image_rows(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (),
                title: str = "") -> Figure:
     """Named rows of images as in `show_image`; the columns may be named too."""
     n = max(map(len, rows.values()))
-    size = (1.6 + 0.85 * n, 0.1 + 0.95 * len(rows) + 0.5 * bool(title or columns))
+    cell = min(1.2, (WIDEST - 1.8) / n)  # inches
+    size = (1.7 + cell * n, 0.1 + (cell + 0.1) * len(rows) + 0.3 * (bool(title) + bool(columns)))
     figure, grid = empty_figure(len(rows), n, size)
     for row, (name, images) in zip(grid, rows.items(), strict=True):
         for axis in row:
@@ -43,8 +44,8 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
             show_image(axis, image)
         name_row(row[0], name)
     for axis, name in zip(grid[0], columns):
-        axis.set_title(name, fontsize=9)
-    figure.suptitle(title, fontsize=11)
+        axis.set_title(name, fontsize=FONT)
+    figure.suptitle(title, fontsize=FONT)
     return figure
 
 
@@ -57,7 +58,7 @@ def image_table(rows: Mapping[str, Sequence[np.ndarray]], verdicts: Sequence[str
         for j, image in enumerate(images):
             axis = axes(figure, left + width * j, 1 - (i + 0.98) / n, 0.92 * width, 0.78 / n)
             show_image(axis, image, verdicts[j] if i == n - 1 else "")
-        figure.text(left - 0.01, 1 - (i + 0.58) / n, name, ha="right", va="center", fontsize=9.5)
+        figure.text(left - 0.01, 1 - (i + 0.58) / n, name, ha="right", va="center", fontsize=FONT)
     return figure
 
 
@@ -66,7 +67,7 @@ def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: 
     """Named rows of images (n, S, S) in [0, 1], with the label of each column above it. `labels`
     may be empty. Cells are whole pixels wide, which keeps images sharp, and images have few grey
     levels, which keeps the file small where they are noisy."""
-    pixel = 1 / STYLE["figure.dpi"]  # inches
+    pixel = 1 / DPI  # inches
     name_width, cell, side, line = 144 * pixel, 67 * pixel, 64 * pixel, 24 * pixel
     n, head = max(map(len, rows.values())), line * (bool(title) + bool(len(labels)))
     width, height = name_width + cell * n, head + cell * len(rows)
@@ -74,7 +75,7 @@ def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: 
     for i, (name, images) in enumerate(rows.items()):
         bottom = cell * (len(rows) - 1 - i) / height
         figure.text((name_width - 0.1) / width, bottom + 0.5 * cell / height, name, ha="right",
-                    va="center", fontsize=9)
+                    va="center", fontsize=FONT)
         for j, image in enumerate(images):
             left = (name_width + cell * j) / width
             axis = axes(figure, left, bottom, side / width, side / height)
@@ -82,6 +83,6 @@ def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: 
     for j, label in enumerate(labels):
         _, name, colour = LABELS[label]
         figure.text((name_width + cell * (j + 0.475)) / width, 1 - (head - 0.06) / height, name,
-                    ha="center", va="bottom", color=colour, fontweight="bold", fontsize=9)
-    figure.text(0.5, 1 - 0.04 / height, title, ha="center", va="top", fontsize=10)
+                    ha="center", va="bottom", color=colour, fontweight="bold", fontsize=FONT)
+    figure.text(0.5, 1 - 0.04 / height, title, ha="center", va="top", fontsize=FONT)
     return figure

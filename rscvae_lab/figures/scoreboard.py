@@ -1,17 +1,18 @@
 """Figures of result tables: ours beside the paper's, the effect of settings, supervision."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import GRID, empty_figure, legend_below
+from rscvae_lab.figures.style import FONT, GRID, WIDEST, empty_figure, legend_below
 from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
 FLOOR_LINES = dict(zip(FLOORS, ("--", ":", "-.")))
+CHANCE = 0.005  # of an AUROC: about what another seed changes
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
 PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}
@@ -141,73 +142,58 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
-    """The effect of each setting: a point a pair of trainings, the mean as a bar. `changes` are
-    those of `scoreboard.changes`; names with a colon, `group: setting`, are separated by group."""
+    """The effect of each setting: a point a pair of trainings, the mean as a bar and a number;
+    shaded where one seed's chance reaches. `changes` are those of `scoreboard.changes`; names with
+    a colon, `group: setting`, are separated by group."""
     names = list(changes)[::-1]
-    figure, ((axis,),) = empty_figure(1, 1, (8.6, 0.3 * len(names) + 1.4))
-    marks = {"mnist": ("o", "MNIST class"), "fashion_mnist": ("s", "Fashion-MNIST class")}
+    figure, ((axis,),) = empty_figure(1, 1, (WIDEST, 0.33 * len(names) + 1.5))
+    marks = {"mnist": ("o", "a class of MNIST", "#1a202c"),
+             "fashion_mnist": ("s", "a class of Fashion-MNIST", "#b7791f")}
+    axis.axvspan(-CHANCE, CHANCE, color="black", alpha=0.06, zorder=0,
+                 label=f"within {CHANCE}: one seed's chance")
     axis.axvline(0, color="black", linewidth=0.8)
     for y, name in enumerate(names):
         values = changes[name]
         axis.barh(y, values.mean(), height=0.62, alpha=0.35,
                   color=BETTER_COLOUR if values.mean() > 0 else WORSE_COLOUR)
-        for dataset, (mark, label) in marks.items():
+        axis.text(1.01, y, f"{values.mean():+.3f}", transform=axis.get_yaxis_transform(),
+                  va="center")
+        for dataset, (mark, label, colour) in marks.items():
             points = values[values.index.get_level_values("dataset") == dataset]
-            axis.plot(points, [y] * len(points), mark, markersize=4.5, color="#2d3748",
-                      fillstyle="none", label=None if y else label)
+            axis.plot(points, [y] * len(points), mark, markersize=6, color=colour,
+                      fillstyle="none", markeredgewidth=1.3, label=None if y else label)
     groups = [name.split(":")[0] for name in names]
     for y in range(1, len(names)):
         if groups[y] != groups[y - 1]:
-            axis.axhline(y - 0.5, color=GRID["color"], linewidth=0.8)
-    axis.set(yticks=range(len(names)), yticklabels=names, title=title, xlabel=xlabel,
+            axis.axhline(y - 0.5, color="black", linewidth=0.8)
+    axis.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel,
              ylim=(-0.6, len(names) - 0.4))
-    axis.legend(loc="best", frameon=False, fontsize=8.5)
+    axis.set_title(title, fontsize=FONT)
+    axis.text(1.01, 1, "mean", transform=axis.transAxes, va="bottom")
+    legend_below(figure, axis)
     return figure
 
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the number of anomalies in training; a line a source. Each frame has
-    the columns `n` (anomalies), `mean`, and `spread` (NaN where there is one seed). Sources whose
-    names begin with `printed` are drawn as marks."""
-    figure, (row,) = empty_figure(1, len(panels), (4.6 * len(panels), 3.6))
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source, each point with
+    its value. Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is
+    one seed). Sources whose names begin with `printed` are drawn as marks."""
+    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
         for label, frame in lines.items():
             style = {"color": METHOD_COLOURS["e"], "marker": "o"}
             axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
                           label=label, **PRINTED if label.startswith("printed") else style)
+            for x, value in zip(frame.n, frame["mean"]):
+                axis.annotate(f"{value:.3f}", (x, value), (0, 8), textcoords="offset points",
+                              ha="center")
         counts = sorted({n for frame in lines.values() for n in frame.n})
-        axis.set(title=name, xscale="log", xlabel="anomalies in training (log scale)",
-                 ylabel="mean AUROC over classes")
+        axis.set(xscale="log", xlabel="anomalies in training (log scale)",
+                 ylabel="mean AUROC over classes (axis cut)")
+        axis.set_title(name, fontsize=FONT)
+        axis.margins(0.12)
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()
         axis.grid(**GRID)
-    legend_below(figure, row[0])
-    return figure
-
-
-def before_after_chart(panels: Mapping[str, pd.DataFrame], before: str, after: str,
-                       rising: Collection[str] = ()) -> Figure:
-    """One quantity a panel, one class a row: from method `before` (open mark) to `after` (filled).
-    Each frame has a row a class and the two methods as columns. Lines and filled marks are teal
-    where the quantity improves, which is a rise in the panels listed in `rising` and a fall in the
-    others, and pink elsewhere. Titles count the improvements."""
-    classes = list(next(iter(panels.values())).index)[::-1]
-    size = (2.5 * len(panels) + 0.8, 0.32 * len(classes) + 1.4)
-    figure, (row,) = empty_figure(1, len(panels), size, sharey=True)
-    place = np.arange(len(classes))
-    for axis, (name, frame) in zip(row, panels.items()):
-        frame, verb = frame.reindex(classes), "rises" if name in rising else "falls"
-        change = frame[after] - frame[before]
-        better = change > 0 if name in rising else change < 0
-        colours = np.where(better, BETTER_COLOUR, WORSE_COLOUR)
-        axis.hlines(place, frame[before], frame[after], colors=colours, linewidth=2.5, alpha=0.5)
-        axis.plot(frame[before], place, "o", color="black", fillstyle="none",
-                  label=METHOD_NAMES[before])
-        axis.scatter(frame[after], place, s=36, c=colours, zorder=3)
-        axis.set(xlabel=name, title=f"{verb} in {better.sum()} of {len(better)}")
-        axis.grid(**GRID)
-    row[0].set(yticks=place, yticklabels=classes, ylabel="normal class")
-    for colour, verdict in ((BETTER_COLOUR, "better"), (WORSE_COLOUR, "worse")):
-        row[0].plot([], [], "o", color=colour, label=f"{METHOD_NAMES[after]}, {verdict}")
     legend_below(figure, row[0])
     return figure

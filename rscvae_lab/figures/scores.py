@@ -1,4 +1,4 @@
-"""Figures of scores: AUROC by method, histograms, ROC curves, alpha, consistency, shares."""
+"""Figures of scores: AUROC by method, histograms, ROC curves, shares."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,25 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from rscvae_lab import NOVEL
-from rscvae_lab.figures import style
+from rscvae_lab.figures.style import (
+    GRID,
+    LABELS,
+    NORMAL_COLOUR,
+    TRAIN_COLOUR,
+    WIDEST,
+    empty_figure,
+    legend_below,
+)
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 
 def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
     """AUROC of each method: the result, the oracle's best epoch, and the printed value, if any.
+
     `table` has the columns `method`, `auroc`, `auroc_best` and `error` (a standard error; bars
-    extend two to each side). The row of method `pca` is drawn as the floor."""
-    figure, ((axis,),) = style.empty_figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
+    extend two to each side). The row of method `pca` is drawn as the floor.
+    """
+    figure, ((axis,),) = empty_figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
     rows = table[table.method != "pca"].iloc[::-1]
     place = np.arange(len(rows))
     for y, row in zip(place, rows.itertuples()):
@@ -33,13 +43,14 @@ def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = 
         axis.plot(rows.method.map(printed), place, "kD", markersize=5, fillstyle="none",
                   label="printed in the paper")
     for floor in table[table.method == "pca"].auroc:
-        axis.axvline(floor, label=f"PCA-32 floor: {floor:.3f}", **style.FLOOR)
+        axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--",
+                     label=f"PCA-32 floor: {floor:.3f}")
     lowest = min((table.auroc - 2 * table.error).min(), *printed.values(), 0.95)
     axis.set(yticks=place, yticklabels=rows.method.map(METHOD_NAMES), title=title,
              xlim=(np.floor(20 * lowest) / 20, 1), ylim=(-0.6, len(rows) - 0.2),
              xlabel="AUROC on the test set, ± 2 standard errors (axis cut; 0.5 is chance)")
-    axis.grid(**style.GRID)
-    style.legend_below(figure, axis)
+    axis.grid(**GRID)
+    legend_below(figure, axis)
     return figure
 
 
@@ -48,7 +59,7 @@ def label_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: fl
     """Values of normal and of novel test images in 25 bins from 0 to `top`; the last bin counts
     larger values too. `name` has the unit."""
     bins = np.linspace(0, top, 26)
-    for label, group, colour in style.LABELS:
+    for label, group, colour in LABELS:
         clipped = np.clip(values[labels == label], 0, bins[-1])
         axis.hist(clipped, bins, density=True, color=colour, alpha=0.45,
                   label=f"test images, {group}")
@@ -59,15 +70,15 @@ def label_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: fl
 def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float,
                  title: str = "") -> Figure:
     """How a score separates normal from novel: histograms with the threshold, and ROC curve."""
-    figure, ((histogram, roc),) = style.empty_figure(1, 2, (9, 3.4), width_ratios=[1.6, 1])
+    figure, ((histogram, roc),) = empty_figure(1, 2, (WIDEST, 4.5), width_ratios=[1.3, 1])
     label_histograms(histogram, scores, labels, np.percentile(scores, 99),
                      "novelty score (no unit)")
     histogram.axvline(threshold, color="black", linestyle=":",
                       label="95th percentile of held-out normals")
     histogram.set(ylabel="density", title=title)
-    style.legend_below(figure, histogram)
+    legend_below(figure, histogram)
     roc.plot(*roc_curve(labels == NOVEL, scores)[:2], color="black")
-    roc.plot([0, 1], [0, 1], color=style.TRAIN_COLOUR, linestyle="--")
+    roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle="--")
     roc.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal",
             title=f"AUROC = {auroc:.3f}")
     return figure
@@ -75,73 +86,19 @@ def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc
 
 def term_histograms(labels: np.ndarray, terms: Mapping[str, np.ndarray]) -> Figure:
     """One panel a term, named with its unit: normal against novel test images."""
-    figure, (row,) = style.empty_figure(1, len(terms), (4.2 * len(terms), 3.2))
+    figure, (row,) = empty_figure(1, len(terms), (4.2 * len(terms), 3.2))
     for axis, (name, values) in zip(row, terms.items()):
         label_histograms(axis, np.asarray(values), labels, np.percentile(values, 99), name)
     row[0].set_ylabel("density")
-    style.legend_below(figure, row[0], 2)
-    return figure
-
-
-def alpha_panels(alphas: np.ndarray, curves: Mapping[str, np.ndarray], alpha: float,
-                 labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
-    """AUROC against alpha for each normaliser; histograms and ROC curves at one alpha. `curves`
-    maps normalisers to the AUROC at each of `alphas`, `scores` to the score of each test image at
-    `alpha`; the histograms have the first."""
-    figure = style.canvas(10.7, 3.6)
-    sweep, histogram, roc = (style.axes(figure, left, 0.16, width, 0.74)
-                             for left, width in ((0.06, 0.28), (0.41, 0.27), (0.74, 0.25)))
-    for (name, values), line in zip(curves.items(), ("-", "--")):
-        sweep.plot(alphas, values, line, color="black", label=name)
-        sweep.plot(alpha, np.interp(alpha, alphas, values), **style.CHOSEN)
-    sweep.set(xlabel="α: 0 = $l_{recon}$ alone, 1 = $l_{mut}$ alone", ylabel="AUROC (test set)",
-              title="every mixture")
-    sweep.legend(fontsize=8.5, frameon=False, title="normalised by means over", title_fontsize=8.5)
-    name, first = next(iter(scores.items()))
-    bins = np.linspace(0, np.percentile(first, 99), 26)
-    for label, group, colour in style.LABELS:
-        histogram.hist(np.clip(first[labels == label], 0, bins[-1]), bins, density=True,
-                       color=colour, alpha=0.55, label=f"test, {group}")
-    histogram.set(xlabel=f"score at α = {alpha:.2f} ({name})", ylabel="density",
-                  title="normal against novel")
-    histogram.legend(fontsize=8.5, frameon=False)
-    for (name, values), line in zip(scores.items(), ("-", "--")):
-        roc.plot(*roc_curve(labels == NOVEL, values)[:2], line, color="black", label=name)
-    roc.plot([0, 1], [0, 1], color=style.TRAIN_COLOUR, linestyle=":")
-    roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
-    return figure
-
-
-def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = ""
-                ) -> Figure:
-    """Eq. 17 for each method: both components of every test normal, in the columns `l_recon` and
-    `l_mut`, and the ratios a_i, whose standard deviation is S_a."""
-    n = len(panels) + 1
-    figure, ((*row, last),) = style.empty_figure(1, n, (3.6 * n, 3.6))
-    relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
-                for method, frame in panels.items()}
-    top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
-    for axis, (method, frame) in zip(row, relative.items()):
-        axis.scatter(frame.l_recon, frame.l_mut, s=10, alpha=0.5, color=style.NORMAL_COLOUR,
-                     linewidths=0)
-        axis.axline((0, 0), slope=1, color="black", linewidth=0.8, label="$a_i = 1$")
-        axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",
-                 aspect="equal", title=METHOD_NAMES[method], xlim=(0, top), ylim=(0, top))
-        last.hist(frame.l_mut / frame.l_recon, np.linspace(0, 4, 33), histtype="step",
-                  color=METHOD_COLOURS[method], linewidth=1.6,
-                  label=f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}")
-    row[0].legend(loc="upper left", frameon=False)
-    last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images", title="the ratios")
-    last.legend(frameon=False)
-    figure.suptitle(title)
+    legend_below(figure, row[0], 2)
     return figure
 
 
 def heatmap(shares: pd.DataFrame, title: str, xlabel: str, ylabel: str) -> Figure:
     """Shares (0-1) as a table of percentages; white = none, the colour of normal = all."""
     size = (1.6 + 0.75 * shares.shape[1], 1.1 + 0.33 * len(shares))
-    figure, ((axis,),) = style.empty_figure(1, 1, size)
-    colours = LinearSegmentedColormap.from_list("normal", ["white", style.NORMAL_COLOUR])
+    figure, ((axis,),) = empty_figure(1, 1, size)
+    colours = LinearSegmentedColormap.from_list("normal", ["white", NORMAL_COLOUR])
     sns.heatmap(shares, ax=axis, annot=True, fmt=".0%", cmap=colours, vmin=0, vmax=1, cbar=False,
                 linewidths=0.5)
     axis.tick_params(axis="y", rotation=0)

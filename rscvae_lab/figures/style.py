@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.methods import METHOD_COLOURS
@@ -17,8 +18,12 @@ GRID = {"axis": "y", "color": "#e2e8f0", "linewidth": 0.8}
 FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
           "markeredgewidth": 1.8, "clip_on": False}  # a ring around the chosen point
-STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11,
-         "axes.labelsize": 10, "figure.dpi": 90, "savefig.dpi": 90, "font.size": 9.5}
+FONT = 10  # points, of everything; 12.5 pixels where an inch is DPI of them
+DPI, STORED_DPI = 90, 180  # of the screen, where widgets redraw fast; of figures in notebooks
+WIDEST = 10  # inches: 900 pixels of the screen
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": DPI,
+         "savefig.dpi": DPI, "font.size": FONT, "axes.titlesize": FONT, "axes.labelsize": FONT,
+         "legend.fontsize": FONT, "figure.titlesize": FONT}
 
 
 def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: Any
@@ -26,7 +31,8 @@ def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: A
     """A figure and its grid of axes, which pyplot forgets at once, so notebooks show it once."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False,
-                                    layout="constrained", **kwargs)
+                                    layout="constrained", FigureClass=Canvas,
+                                    subplot_kw={"axes_class": PlainAxes}, **kwargs)
     plt.close(figure)
     return figure, axes
 
@@ -42,30 +48,46 @@ def legend_below(figure: Figure, axis: Axes, ncols: int = 3) -> None:
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=ncols,
-                  frameon=False)
+                  frameon=False, markerscale=2)
+
+
+class PlainAxes(Axes):
+    """Axes whose title has the size of all other text, whatever matplotlib is set to."""
+
+    def set_title(self, label: str, *args: Any, **kwargs: Any) -> Text:
+        return super().set_title(label, *args, **{"fontsize": FONT} | kwargs)
 
 
 class Canvas(Figure):
-    """A figure unknown to pyplot: any thread may draw it, and every backend shows it."""
+    """A figure that a notebook stores with `STORED_DPI` and shows in its size on the screen,
+    whatever pyplot is set to."""
 
-    def _repr_png_(self) -> bytes:
-        return png(self)
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        width, height = (round(DPI * side) for side in self.get_size_inches())
+        display({"image/png": png(self, STORED_DPI), "text/plain": repr(self)}, raw=True,
+                metadata={"image/png": {"width": width, "height": height}})
 
 
 def canvas(width: float, height: float) -> Canvas:
-    """An empty figure, in inches, independent of matplotlib's settings, which threads share.
-    Widgets place `axes` on it themselves: computing a layout takes longer than drawing."""
-    return Canvas((width, height), dpi=STYLE["figure.dpi"])
+    """An empty figure, in inches, unknown to pyplot: any thread may draw it, for it is independent
+    of matplotlib's settings, which threads share.
+
+    Widgets place `axes` on it themselves: computing a layout takes longer than drawing.
+    """
+    return Canvas((width, height), dpi=DPI)
 
 
 def axes(figure: Figure, *place: float) -> Axes:
     """New axes at (left, bottom, width, height), fractions of the figure."""
-    axis = figure.add_axes(place)
+    axis = figure.add_axes(place, axes_class=PlainAxes)
     axis.spines[["top", "right"]].set_visible(False)
     return axis
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """PNG, compressed little, for speed: notebooks are made smaller when they are stored."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()

@@ -1,74 +1,116 @@
 """Figures of training: curves of finished runs, and a training in progress."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from rscvae_lab.figures.images import show_image
-from rscvae_lab.figures.style import axes, canvas, empty_figure
+from rscvae_lab.figures.lines import name_ends
+from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas, empty_figure
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Reconstruction error and information of training normals, and test AUROC where evaluated,
-    by epoch; one history a mode."""
-    figure, ((recon, enc1, auroc),) = empty_figure(1, 3, (11, 3.2))
+    """Reconstruction error of training normals, and test AUROC where evaluated, by epoch; one
+    history a mode."""
+    figure, ((recon, auroc),) = empty_figure(1, 2, (WIDEST, 3.6))
+    log_scale(recon)
+    _curves(recon, histories, "recon")
+    aurocs = {}
     for mode, history in histories.items():
-        style = {"color": METHOD_COLOURS[mode], "linewidth": 1.5,
-                 "marker": "o" if len(history) < 5 else None}
-        recon.plot(history.epoch, history.recon, **style)
-        enc1.plot(history.epoch, history.enc1, **style)
-        evaluated = history.dropna(subset="auroc")
-        curves = {mode: evaluated.auroc}
-        if mode == "vae":
-            curves = {"vae": evaluated.auroc_recon, "recode_vae": evaluated.auroc}
-        for method, values in curves.items():
-            auroc.plot(evaluated.epoch, values, "o-", markersize=3, color=METHOD_COLOURS[method],
-                       label=METHOD_NAMES[method])
-    recon.set(xlabel="epoch", ylabel="$l_{recon}$ (grey levels per image, log scale)",
-              title="training normals: error")
-    enc1.set(xlabel="epoch", ylabel="$l_{enc1}$ (nats per image, log scale)",
-             title="training normals: information")
-    auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)",
-              title="test images, evaluated epochs")
-    for axis in (recon, enc1):
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.minorticks_off()
-    auroc.legend(frameon=False, fontsize=8)
+        scored = {mode: "auroc"} if mode != "vae" else {"vae": "auroc_recon",
+                                                        "recode_vae": "auroc"}
+        aurocs |= {method: history.set_index("epoch")[column].dropna()
+                   for method, column in scored.items()}
+    for method, values in aurocs.items():
+        auroc.plot(values, "o-", markersize=4, color=METHOD_COLOURS[method],
+                   label=METHOD_NAMES[method])
+    recon.set_ylabel("$l_{recon}$ (grey levels, log scale)")
+    recon.set_title("training normals: error", fontsize=FONT)
+    recon.autoscale_view()
+    name_ends(recon)
+    auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)")
+    auroc.set_title("test images, at evaluated epochs", fontsize=FONT)
+    auroc.autoscale_view()
+    name_ends(auroc)
     return figure
+
+
+def mode_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """What tells the modes apart while they train, by epoch: l_mut and l_enc2 of training normals,
+    the loss of (pseudo-)anomalies, and l_enc1 of novel test images at evaluated epochs, beside
+    that of training normals (dotted)."""
+    figure, ((mut, enc2), (anomalous, enc1)) = empty_figure(2, 2, (WIDEST, 6.4), sharex=True)
+    for axis, column, title in (
+            (mut, "mut", "$l_{mut}$ of training normals"),
+            (enc2, "enc2", "$l_{enc2}$ of training normals"),
+            (anomalous, "anomalous", "loss of the (pseudo-)anomalies, before $\\beta$")):
+        _curves(axis, histories, column)
+        axis.set_ylabel("nats")
+        axis.set_title(title, fontsize=FONT)
+    _curves(enc1, histories, "enc1_novel", marker="o", markersize=4)
+    enc1.set_ylabel("nats")
+    enc1.set_title("$l_{enc1}$ of novel test images (dotted: training normals)", fontsize=FONT)
+    for axis in (mut, enc2):
+        axis.set_xlabel("")
+    both = pd.concat(history[["enc1", "enc1_novel"]] for history in histories.values())
+    enc1.set_ylim(0, 1.05 * both.max().max())
+    for axis in figure.axes:
+        axis.autoscale_view()
+        name_ends(axis)
+    _curves(enc1, histories, "enc1", linestyle=":", alpha=0.7)
+    return figure
+
+
+def _curves(axis: Axes, histories: Mapping[str, pd.DataFrame], column: str, **style: Any) -> None:
+    """One column of each history that has it."""
+    for method, history in histories.items():
+        values = history.set_index("epoch")[column].dropna()
+        if len(values):
+            axis.plot(values, **{"color": METHOD_COLOURS[method], "linewidth": 1.5,
+                                 "label": METHOD_NAMES[method]} | style)
+    axis.set_xlabel("epoch")
+
+
+def log_scale(axis: Axes) -> None:
+    """A logarithmic y axis with few plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.minorticks_off()
 
 
 def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mode: str) -> Figure:
     """A training in progress: error and information of training normals, AUROC where evaluated,
     and named rows of images."""
     method = "recode_vae" if mode == "vae" else mode  # whose score `auroc` in the history is
-    width, height = 10.7, 3.3
-    figure, last = canvas(width, height), min(epochs, max(10, 2 * len(history)))
-    columns = {"recon": "$l_{recon}$ (grey levels)", "enc1": "$l_{enc1}$ (nats)",
-               "auroc": "AUROC, α = 0.5"}
+    figure, last = canvas(WIDEST, 5.2), min(epochs, max(WIDEST, 2 * len(history)))
+    columns = {"recon": "$l_{recon}$ of training images (grey levels)",
+               "enc1": "$l_{enc1}$ of training images (nats)",
+               "auroc": "AUROC on test images, α = 0.5"}
     for i, (column, name) in enumerate(columns.items()):
-        axis = axes(figure, 0.045 + 0.175 * i, 0.15, 0.115, 0.68)
+        axis = axes(figure, 0.06 + 0.51 * (i % 2), (0.565, 0.085)[i // 2], 0.42, 0.32)
         measured = history.dropna(subset=column)
         axis.plot(measured.epoch, measured[column], "o-" if len(measured) < 12 else "-",
-                  markersize=3, color=METHOD_COLOURS[method])
+                  markersize=4, color=METHOD_COLOURS[method])
         axis.set(xlim=(0, last), xlabel="epoch")
-        axis.set_title(name, fontsize=9.5)
+        axis.set_title(name)
         if not len(measured):
             axis.set(yticks=[])
-            axis.text(0.5, 0.5, "not yet\nevaluated", transform=axis.transAxes, ha="center",
-                      va="center", fontsize=8.5)
-    wide = 0.4 / max(map(len, rows.values()))
-    high = min(0.84 / len(rows), 1.08 * wide * width / height)
+            axis.text(0.5, 0.5, "not yet evaluated", transform=axis.transAxes, ha="center",
+                      va="center", fontsize=FONT)
+    wide = min(0.425 / max(map(len, rows.values())), 0.4 / len(rows) * 5.2 / WIDEST)
+    high = wide * WIDEST / 5.2
     for i, (name, images) in enumerate(rows.items()):
-        figure.text(0.585, 0.84 - high * (i + 0.45), name, ha="right", va="center", fontsize=9.5)
+        bottom = 0.43 - high * (i + 1)
+        figure.text(0.562, bottom + 0.5 * high, name, ha="right", va="center", fontsize=FONT)
         for j, image in enumerate(images):
-            show_image(axes(figure, 0.595 + wide * j, 0.84 - high * (i + 0.95), 0.94 * wide,
-                            0.94 * high), image)
-    figure.suptitle(f"{METHOD_NAMES[method]}, epoch {len(history)} of {epochs}", fontsize=11,
-                    y=0.99)
+            show_image(axes(figure, 0.57 + wide * j, bottom, 0.95 * wide, 0.95 * high), image)
+    figure.suptitle(f"{METHOD_NAMES[method]}, epoch {len(history)} of {epochs}", fontsize=FONT,
+                    fontweight="bold", y=0.99)
     return figure

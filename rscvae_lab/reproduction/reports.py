@@ -106,14 +106,18 @@ def write_regions(settings: dict[str, Any], seeds: Sequence[int], out: str | Pat
 
 
 def glance(config: Config, notebooks: list[Path]) -> str:
-    """`index.html`: the outputs of the notebooks' cells tagged `glance`, by section."""
+    """`index.html`: the task in two sentences, then the outputs of the notebooks' cells tagged
+    `glance`, by section, each with the `caption` in its cell's metadata."""
     contents = [json.loads(notebook.read_text("utf-8")) for notebook in notebooks]
     page = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
     return page.substitute(
         title=f"{_TITLE} {config.dataset}, normal class {config.category}",
-        note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. Higher AUROC is "
-             "better. The oracle column picks its epoch on the test set: it is an upper bound, "
-             "not a result.",
+        task="The task: a network sees training images of one class alone, here "
+             f"{config.dataset} {config.category}, and must then tell new images of that class "
+             "(normal) from images of all other classes (novel) by a score. AUROC is the chance "
+             "that a novel image scores higher than a normal one: 1 is perfect, 0.5 is guessing.",
+        note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. The oracle "
+             "column picks its epoch on the test set: it is an upper bound, not a result.",
         sections="\n".join(part for content in contents for part in _sections(content)),
         links="\n".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks))
 
@@ -126,16 +130,21 @@ def _sections(notebook: dict[str, Any]) -> list[str]:
                 if line.startswith("## "):
                     heading = f"<h2>{html.escape(line[3:])}</h2>"
         elif GLANCE in cell["metadata"].get("tags", []):
-            parts += [heading, *map(_as_html, cell["outputs"])]
+            caption = html.escape(cell["metadata"].get("caption", ""))
+            parts += [heading, *(_as_html(output, caption) for output in cell["outputs"])]
+            parts += [f'<p class="caption">{caption}</p>'] * bool(caption)
             heading = ""
     return parts
 
 
-def _as_html(output: dict[str, Any]) -> str:
+def _as_html(output: dict[str, Any], caption: str) -> str:
     """Prose, an embedded image, or a table; plain text stays in the notebook."""
     data = output.get("data", {})
     if "text/markdown" in data:
         return markdown2html("".join(data["text/markdown"]))
     if "image/png" in data:
-        return f'<img alt="" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">'
+        width = output.get("metadata", {}).get("image/png", {}).get("width")  # on the screen
+        size = f' width="{width}"' if width else ""
+        png = "".join(data["image/png"]).strip()
+        return f'<img alt="{caption}"{size} src="data:image/png;base64,{png}">'
     return "".join(data.get("text/html", ""))

@@ -53,6 +53,14 @@ def measure(model: VAE, images: Any, js: str = "bhattacharyya") -> pd.DataFrame:
     return pd.DataFrame(torch.cat(parts).double().cpu().numpy(), columns=MEASURES)
 
 
+def during_training(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
+    """What `history.csv` has of an evaluated epoch: `aurocs` on the test set, and the mean l_enc1
+    of its novel images in nats (None without novel images)."""
+    labels, test = split.test_labels.numpy(), measure(model, split.test, js)
+    novel = test.l_enc1[labels == NOVEL]
+    return aurocs(labels, test) | {"enc1_novel": float(novel.mean()) if len(novel) else None}
+
+
 def code(model: VAE, images: Any) -> Coding:
     """Each image's codes (N, D) and reconstruction (N, C, S, S) with z = mu, on the CPU."""
     with _inference(model):

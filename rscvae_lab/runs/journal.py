@@ -14,7 +14,7 @@ from rscvae_lab.engine.draws import learning_rate
 from rscvae_lab.engine.ensemble import Ensemble
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
-from rscvae_lab.runs.evaluation import aurocs, measure
+from rscvae_lab.runs.evaluation import during_training
 from rscvae_lab.storage.files import METRICS, STATE, WEIGHTS
 from rscvae_lab.storage.tensors import load_tensors, save_tensors, save_weights
 
@@ -36,11 +36,11 @@ class Journal:
 
     def enter(self, i: int, epoch: int, sums: list[list[float]], seconds: float,
               split: OneClassSplit, model: VAE | None) -> None:
-        """Adds an epoch of a model to its history; with a model, its AUROCs on the test set."""
+        """Adds an epoch of a model to its history; with a model, also what it makes
+        of the test set."""
         row = self._means(self.configs[i], epoch, sums, self.steps[i]) | {"seconds": seconds}
         if model is not None:
-            test = measure(model, split.test, self.configs[i].js)
-            row |= aurocs(split.test_labels.numpy(), test)
+            row |= during_training(model, split, self.configs[i].js)
         self.histories[i].append(row)
 
     def save_result(self, i: int, model: VAE) -> None:

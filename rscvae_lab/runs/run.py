@@ -31,7 +31,7 @@ from rscvae_lab.storage.files import (
 from rscvae_lab.storage.tensors import load_weights
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
-                 "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut")
+                 "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut", "enc1_novel")
 METRIC_NAMES = ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best",
                 "auroc_final", "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train",
                 "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs",
@@ -93,7 +93,8 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / HISTORY)
+        """`history.csv`; columns that an older version did not write are empty."""
+        return pd.read_csv(self.folder / HISTORY).reindex(columns=list(HISTORY_NAMES))
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -14,14 +14,17 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures import png
+from rscvae_lab.widgets.behind import Behind
 
 Draw = Callable[..., tuple[Figure, str]]
+TALLEST = "calc(100vh - 14rem)"  # of an image: JupyterLab and the controls above it stay in sight
 
 
 def empty_image() -> ipywidgets.Image:
     """An image widget, hidden until `show` fills it: browsers show an empty one as broken."""
     # without align_self a box stretches images to its full width, blurred
-    return ipywidgets.Image(format="png", layout={"align_self": "flex-start", "display": "none"})
+    return ipywidgets.Image(format="png", layout={"align_self": "flex-start", "display": "none",
+                                                  "max_width": "100%", "max_height": TALLEST})
 
 
 def show(image: ipywidgets.DOMWidget, figure: Figure) -> None:
@@ -46,16 +49,18 @@ def errors_shown_in(place: ipywidgets.HTML) -> Iterator[None]:
 
 class Panel(ipywidgets.VBox):
     """Controls, and the image and the text that `draw(**values) -> (figure, text)` makes of their
-    values; where it fails, the error is shown and the last image stays. `controls` are by name;
-    setting a `value` in Python redraws, as in the browser. `image`, `text` and `error` are widgets
-    that hold the PNG, HTML, and the error (empty: none)."""
+    values; where it fails, the error is shown and the last image stays. While the image is behind
+    its controls, a line beside them says so. `controls` are by name; setting a `value` in Python
+    redraws, as in the browser. `image`, `text` and `error` are widgets that hold the PNG, HTML,
+    and the error (empty: none)."""
 
     def __init__(self, draw: Draw, controls: Mapping[str, ipywidgets.ValueWidget],
                  image: ipywidgets.DOMWidget | None = None):
         self.draw, self.controls, self.image = draw, dict(controls), image or empty_image()
         self.text, self.error = ipywidgets.HTML(), ipywidgets.HTML()
         layout = {"flex_flow": "row wrap", "grid_gap": "0 1.5rem"}
-        row = ipywidgets.HBox(list(self.controls.values()), layout=layout)
+        self._behind = Behind(list(self.controls.values()))
+        row = ipywidgets.HBox([*self.controls.values(), self._behind], layout=layout)
         super().__init__([row, self.error, self.image, self.text])
         for control in self.controls.values():
             control.observe(lambda change: self.redraw(), "value")
@@ -63,7 +68,7 @@ class Panel(ipywidgets.VBox):
 
     def redraw(self) -> None:
         """Draws the controls' current values."""
-        with errors_shown_in(self.error):
+        with self._behind.drawing(), errors_shown_in(self.error):
             values = {name: control.value for name, control in self.controls.items()}
             figure, text = self.draw(**values)
             show(self.image, figure)
@@ -74,7 +79,8 @@ def slider(name: str, value: float, low: float, high: float, step: float
            ) -> ipywidgets.ValueWidget:
     """A slider of integers where `step` is an int, of real numbers otherwise."""
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(value, min=low, max=high, step=step, description=name, layout={"width": "26rem"},
+    return kind(value, min=low, max=high, step=step, description=name,
+                layout={"width": "26rem", "max_width": "100%"},
                 style={"description_width": "initial"})
 
 

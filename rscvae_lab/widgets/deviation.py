@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from rscvae_lab import figures
-from rscvae_lab.analysis.atlas import Atlas
+from rscvae_lab.analysis.atlas import Atlas, require_same_images
+from rscvae_lab.analysis.embedding import PERPLEXITY
 from rscvae_lab.config import CATEGORIES
-from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
@@ -21,45 +20,55 @@ NEAR = 0.3  # inches from a click to the nearest point; farther clicks choose no
 
 class DeviationExplorer(Panel):
     """Maps of the same images by each method; a click on a point, or the slider, chooses an image.
-    `atlases` maps methods to their maps, all of the same split and sample. `places`, (maps, N, 2),
-    are those of the images in the figure, as fractions of its width and height from the lower left
-    corner. Raises InputError where the atlases have different images."""
+
+    Args:
+        atlases: method, or another name -> its maps, all of the same split and sample.
+
+    Attributes:
+        places: of the images in the figure, as fractions of its width and height from the lower
+            left corner, (maps, N, 2).
+
+    Raises:
+        InputError: the atlases have different images.
+    """
 
     def __init__(self, atlases: Mapping[str, Atlas]):
-        self.atlases, self.first = dict(atlases), next(iter(atlases.values()))
-        if not all(torch.equal(atlas.images, self.first.images) for atlas in atlases.values()):
-            raise InputError("expected maps of the same images, found others: make all from one "
-                             "split, size and seed")
-        self._class_names = CATEGORIES[self.first.survey.run.config.dataset]
+        self.first = require_same_images(atlases)
+        self.atlases = {METHOD_NAMES.get(name, name): each for name, each in atlases.items()}
         image = ClickableImage()
         image.observe(self._clicked, "point")
-        novel = int(np.argmax(self.first.frame.group == "novel"))
+        novel = int(np.argmax(self.first.examined.frame.group == "novel"))
         controls = {"colour": dropdown("colour by", list(COLOURINGS)),
+                    "perplexity": dropdown("perplexity", list(self.first.maps), next(
+                        (each for each in self.first.maps if each == PERPLEXITY), None)),
                     "chosen": slider("image", novel, 0, len(self.first.images) - 1, 1)}
         super().__init__(self.show, controls, image)
 
-    def show(self, colour: str, chosen: int) -> tuple[Figure, str]:
-        """The maps coloured by one of `COLOURINGS`, a ring around the chosen image, each method's
-        outputs for it, and its numbers."""
+    def show(self, colour: str, perplexity: int, chosen: int) -> tuple[Figure, str]:
+        """The maps of a perplexity coloured by one of `COLOURINGS`, a ring around the chosen
+        image, what each method makes of it, and its numbers."""
         frames, images = {}, {"input": self.first.images[chosen].numpy()}
-        for method, atlas in self.atlases.items():
-            name, examined = METHOD_NAMES[method], atlas.examined
-            frames[name] = atlas.frame
-            images[f"{name}:\nreconstruction"] = examined.coding.x_hat[chosen].numpy()
-            images[f"{name}:\nfrom the second code"] = examined.x_re[chosen].numpy()
+        for name, atlas in self.atlases.items():
+            frames[name], name = atlas.at(perplexity), name.removesuffix(" anomalies")
+            images[f"{name}:\noutput"] = atlas.examined.coding.x_hat[chosen].numpy()
+            images[f"{name}:\nof 2nd code"] = atlas.examined.x_re[chosen].numpy()
         figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
                                                 self._class_names)
         self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
 
+    @property
+    def _class_names(self) -> tuple[str, ...]:
+        return CATEGORIES[self.first.run.config.dataset]
+
     def _numbers(self, chosen: int) -> str:
-        row = self.first.frame.iloc[chosen]
+        row = self.first.examined.frame.iloc[chosen]
         kind = {"train": "a training image", "normal": "a normal test image",
                 "novel": "a novel test image"}[row.group]
         lines = [f"image {chosen}: {kind}, class {self._class_names[row.category]}"]
-        for method, atlas in self.atlases.items():
-            row = atlas.frame.iloc[chosen]
-            lines.append(f"{METHOD_NAMES[method]}: <b>{row.region} region</b>, information "
+        for name, atlas in self.atlases.items():
+            row = atlas.examined.frame.iloc[chosen]
+            lines.append(f"{name}: <b>{row.region} region</b>, information "
                          f"{row.l_enc1:.1f} nats, distance {row.distance:.2f}, l_recon "
                          f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, novelty score "
                          f"{row.novelty_score:.2f}")

@@ -1,6 +1,7 @@
-"""Two Gaussians under sliders, and every reading of the paper's D_JS beside its true value."""
+"""Two Gaussians under sliders, and readings of the paper's D_JS beside its true value."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ SAMPLES = 16_384
 NAMES = {"monte_carlo": "Monte Carlo estimate", "quadrature": "quadrature",
          "moment_matched": "moment matched", "bhattacharyya": "Bhattacharyya (ours)",
          "geometric": "geometric", "jeffreys": "J/4", "hellinger": "Hellinger"}
+READINGS = ("monte_carlo", "bhattacharyya", "jeffreys")  # those that notebook 02 explains
 
 
 def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
@@ -26,15 +28,18 @@ def divergences(mean: float, sigma: float, dimensions: int) -> dict[str, float]:
     return {name: value.item() for name, value in values.items()}
 
 
-def two_gaussians(mean: float, sigma: float, dimensions: int) -> tuple[Figure, str]:
-    """The figure of q(z|x) = N(0, I) and a recoding N(mean, sigma^2 I), and its main numbers."""
+def two_gaussians(mean: float, sigma: float, dimensions: int, readings: Sequence[str] = READINGS
+                  ) -> tuple[Figure, str]:
+    """The figure of q(z|x) = N(0, I) and a recoding N(mean, sigma^2 I) with some readings of D_JS,
+    and its main numbers."""
     x = np.linspace(-5, 5 + max(mean, 0), 400)
     p, q = norm.pdf(x), norm.pdf(x, mean, sigma)
     densities = {"first code: N(0, 1)": p, f"second code: N({mean:.1f}, {sigma:.2f}²)": q,
                  "their mixture": (p + q) / 2}
     values = divergences(mean, sigma, dimensions)
     truth, ours = values[NAMES["monte_carlo"]], values[NAMES["bhattacharyya"]]
-    return (figures.two_gaussians(x, densities, values, dimensions),
+    drawn = {NAMES[name]: values[NAMES[name]] for name in readings}
+    return (figures.two_gaussians(x, densities, drawn, dimensions),
             f"JS is about {truth:.3f} nats, of at most ln 2 = 0.693; our choice, the "
             f"Bhattacharyya distance, is {ours:.3f}")
 

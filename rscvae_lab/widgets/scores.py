@@ -1,4 +1,4 @@
-"""The alpha slider: Eq. 15 from reconstruction alone to recoding alone, by both normalisers."""
+"""The alpha slider: Eq. 15 as a line that turns over the plane of its two terms."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -38,11 +38,11 @@ class Mixtures:
 
     def at(self, alpha: float) -> tuple[Figure, str]:
         """The figure at one alpha, and its two AUROCs as text."""
-        scores = {name: scoring.novelty_score(self.l_recon, self.l_mut, mean, alpha)
-                  for name, mean in self.means.items()}
-        aurocs = ", ".join(f"{scoring.auroc(self.labels, score):.3f} by {name}"
-                           for name, score in scores.items())
-        return (figures.alpha_panels(ALPHAS, self.curves, alpha, self.labels, scores),
+        aurocs = ", ".join(f"{np.interp(alpha, ALPHAS, curve):.3f} by {name}"
+                           for name, curve in self.curves.items())
+        means = next(iter(self.means.values()))
+        parts = np.stack([self.l_recon / means.recon, self.l_mut / means.mut], axis=-1)
+        return (figures.alpha_panels(parts, self.labels, alpha, ALPHAS, self.curves),
                 f"α = {alpha:.2f}: AUROC {aurocs}")
 
 

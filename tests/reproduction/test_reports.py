@@ -35,7 +35,8 @@ def test_a_mistake_leaves_the_last_page_alone(tmp_path, monkeypatch):
 
 
 def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
-    figure = {"output_type": "display_data", "data": {"image/png": "QUJD\n"}}
+    sizes = {"image/png": {"width": 450, "height": 90}}  # on the screen
+    figure = {"output_type": "display_data", "data": {"image/png": "QUJD\n"}, "metadata": sizes}
     table = {"output_type": "execute_result", "data": {"text/html": ["<table>", "</table>"]}}
     prose = {"output_type": "display_data", "data": {"text/markdown": "**Here:** fine"}}
     cells = [
@@ -43,7 +44,7 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
         {
             "cell_type": "code",
             "source": [],
-            "metadata": {"tags": ["glance"]},
+            "metadata": {"tags": ["glance"], "caption": "One row a method & seed"},
             "outputs": [figure, table],
         },
         {"cell_type": "code", "source": [], "metadata": {"tags": ["glance"]}, "outputs": [prose]},
@@ -57,7 +58,10 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
     page = reports.glance(Config(), [tmp_path / "n.ipynb"])
     assert page.count("Who wins &amp; why?") == 1
-    assert 'src="data:image/png;base64,QUJD"' in page
+    assert 'width="450" src="data:image/png;base64,QUJD"' in page
+    assert 'alt="One row a method &amp; seed"' in page
+    assert page.count('<p class="caption">') == 1
+    assert page.index("AUROC is the chance") < page.index("<h2>")
     assert "<table>" in page
     assert "<strong>Here:</strong>" in page
     assert "hidden" not in page
@@ -98,6 +102,8 @@ def frame():
             "x": rng.normal(size=80),
             "y": rng.normal(size=80),
             "group": rng.choice(["train", "normal", "novel"], 80),
+            "region": rng.choice(["normal", "unknown"], 80),
+            "category": rng.integers(0, 10, 80),
         }
     )
 

@@ -83,16 +83,6 @@ def test_the_scoreboard_at_a_glance(table):
     assert list(floor.get_xdata()) == pytest.approx([0.8, 0.8])
 
 
-def test_before_and_after():
-    """One line a class, from the first method to the second; falling ones in another colour than
-    rising ones."""
-    frame = pd.DataFrame({"vae": [0.3, 0.2], "o": [0.2, 0.4]}, index=["bag", "coat"])
-    (axis,) = figures.before_after_chart({"S_a": frame}, "vae", "o").axes
-    lines, _ = axis.collections
-    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[0.2, 0.4], [0.3, 0.2]]
-    assert lines.get_colors()[0].tolist() != lines.get_colors()[1].tolist()
-
-
 def test_supervision_counts_anomalies_on_a_log_axis():
     frame = pd.DataFrame({"n": [9, 54], "mean": [0.9, 0.95], "spread": [0.01, np.nan]})
     (axis,) = figures.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
@@ -122,7 +112,9 @@ def test_a_change_is_paired(table):
     found = scoreboard.changes(pd.concat([table, changed]), {"beta": 1.0, "p": None})
     assert list(found) == ["o: beta 10.0"]
     assert found["o: beta 10.0"].tolist() == pytest.approx([0.05] * 3)
-    assert len(figures.settings_chart(found).axes[0].patches) == 1
+    axis = figures.settings_chart(found).axes[0]
+    assert len(axis.patches) == 2, "the bar, and what is one seed's chance"
+    assert "+0.050" in [text.get_text() for text in axis.texts]
 
 
 @pytest.mark.parametrize(

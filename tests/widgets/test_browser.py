@@ -1,43 +1,18 @@
 """The widgets in a real browser: headless Chromium drives JupyterLab, and nothing leaves this
 machine."""
 
-import os
 import re
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
-from types import SimpleNamespace
-from urllib.parse import urlsplit
 
-import nbformat
 import numpy as np
 import pytest
+from browser import MAP, NEEDS_CHROMIUM, SHOTS, cell_with, expect, shoot
 
 from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.runs.run import read_config
-from rscvae_lab.storage.files import METRICS, STATE, project_root
+from rscvae_lab.storage.files import METRICS, STATE
 from rscvae_lab.trainers import train
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed (extra `dev`)"
-)
-expect = playwright.expect
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH"
-    ),
-]
-
-SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
+pytestmark = NEEDS_CHROMIUM
 CELLS = [
     """\
 from rscvae_lab import widgets
@@ -58,165 +33,15 @@ from rscvae_lab.analysis.inspections import Inspection
 plates = Config(dataset="synthetic", category="plate", image_size=32, epochs=1, mode="o")
 widgets.PartInspector(Inspection.of(trained(plates)))""",
     """\
+from rscvae_lab.analysis.plane import Plane
+flat = Config(mode="vae", latent=2, epochs=2)
+plane = widgets.LatentPlane(Plane.of(Survey.of(trained(flat))))
+np.save("plane.npy", plane.place)
+plane""",
+    "widgets.mode_switch()",
+    """\
 widgets.LiveTraining(Config(category="3", epochs=2000, mode="o"), "live")""",
 ]
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """JupyterLab's root folder, with the notebook in it."""
-    folder = tmp_path_factory.mktemp("lab")
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    nbformat.write(notebook, folder / "widgets.ipynb")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(home, tmp_path_factory):
-    """The address of a JupyterLab, and its token."""
-    private, token, port = tmp_path_factory.mktemp("jupyter"), secrets.token_hex(16), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={home}",
-        f"--IdentityProvider.token={token}",
-    ]
-    environment, address = private_environment(private), f"http://127.0.0.1:{port}"
-    with (private / "log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    try:
-        wait_for_answer(f"{address}/api/status?token={token}", process, private / "log")
-        yield SimpleNamespace(address=address, token=token)
-    finally:
-        process.terminate()  # it ends its kernels
-        process.wait(30)
-
-
-def private_environment(folder: Path) -> dict[str, str]:
-    """In which JupyterLab knows no settings of this user's, and asks nobody for news."""
-    names = (
-        "JUPYTER_CONFIG_DIR",
-        "JUPYTER_DATA_DIR",
-        "JUPYTER_RUNTIME_DIR",
-        "JUPYTERLAB_SETTINGS_DIR",
-        "JUPYTERLAB_WORKSPACES_DIR",
-        "IPYTHONDIR",
-    )
-    notification = (
-        folder
-        / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    )
-    notification.parent.mkdir(parents=True)
-    notification.write_text('{"fetchNews": "false", "checkForUpdates": false}', "utf-8")
-    return os.environ | {name: str(folder / name) for name in names}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_answer(url: str, process: subprocess.Popen, log: Path, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < end, (
-                f"no JupyterLab:\n{log.read_text('utf-8')}"
-            )
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def browser_page(tmp_path_factory):
-    """An empty page, and what went wrong in it so far."""
-    with playwright.sync_playwright() as driver:
-        context = driver.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=CHROMIUM,
-            headless=True,
-            args=SWITCHES,
-            viewport={"width": 1400, "height": 1000},
-        )
-        page, troubles = context.pages[0], []
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
-        for event in ("request", "websocket"):
-            page.on(
-                event,
-                lambda sent: (
-                    is_local(sent.url) or troubles.append(f"left this machine: {sent.url}")
-                ),
-            )
-        yield page, troubles
-        context.close()
-
-
-def is_local(url: str) -> bool:
-    return (
-        urlsplit(url).scheme in ("data", "blob", "about") or urlsplit(url).hostname == "127.0.0.1"
-    )
-
-
-@pytest.fixture(scope="module")
-def notebook(server, browser_page):
-    """The page after Run All."""
-    page, _ = browser_page
-    expect.set_options(timeout=60_000)
-    page.goto(
-        f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
-        f"?token={server.token}&reset"
-    )
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.get_by_text("| Idle").wait_for()
-    page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
-    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def no_trouble(browser_page):
-    """After each test: no failed cell, no uncaught error in the page, no request to another
-    host."""
-    yield
-    page, troubles = browser_page
-    failed = page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
-    assert not failed + troubles
-
-
-def cell_with(page, source: str):
-    """The cell whose source has these words, scrolled to its widget."""
-    cell = page.locator(".jp-CodeCell", has_text=source)
-    cell.scroll_into_view_if_needed()
-    cell.locator(".jp-OutputArea .widget-vbox").first.scroll_into_view_if_needed()
-    return cell
-
-
-def shoot(page, picture, name: str) -> None:
-    """Keeps a screenshot, on which the picture is drawn, not stretched, and not cut off at the
-    right."""
-    sizes = page.wait_for_function(
-        "p => p.naturalWidth > 400 && p.clientHeight > 0"
-        " && [p.clientWidth, p.clientHeight, p.naturalWidth,"
-        " p.naturalHeight, p.parentElement.clientWidth]",
-        arg=picture.element_handle(),
-    ).json_value()
-    page.screenshot(path=SHOTS / f"{name}.png")
-    width, height, natural_width, natural_height, room = sizes
-    assert width / height == pytest.approx(natural_width / natural_height, rel=0.01)
-    assert width <= min(natural_width, room)
 
 
 def test_the_rotation_slider_obeys_the_keyboard(notebook):
@@ -239,7 +64,7 @@ def test_a_click_on_the_map_chooses_the_image_under_it(notebook, home):
     """The loneliest training image of the first map, so that a pixel more or less does not choose
     its neighbour."""
     cell = cell_with(notebook, "DeviationExplorer")
-    picture = cell.get_by_alt_text("a map of codes; click a point")
+    picture = cell.get_by_alt_text(MAP)
     shoot(notebook, picture, "3-map")
     places, before = np.load(home / "places.npy")[0], picture.get_attribute("src")
     distances = np.linalg.norm(places[:40, None] - places, axis=-1)
@@ -250,6 +75,60 @@ def test_a_click_on_the_map_chooses_the_image_under_it(notebook, home):
     expect(cell.locator(".widget-readout")).to_have_text(str(chosen))
     expect(picture).not_to_have_attribute("src", before)
     shoot(notebook, picture, "4-map-clicked")
+
+
+@pytest.fixture
+def screen(notebook, request):
+    """The page in another size, and back."""
+    before, sidebar = notebook.viewport_size, notebook.locator("#jp-left-stack")
+    notebook.set_viewport_size(request.param)
+    if sidebar.is_visible():
+        notebook.keyboard.press("Control+b")
+        expect(sidebar).to_be_hidden()
+    yield notebook
+    notebook.set_viewport_size(before)
+
+
+SCREENS = [{"width": 1280, "height": 720}, {"width": 900, "height": 720}]
+
+
+@pytest.mark.parametrize("screen", SCREENS, indirect=True, ids=["1280", "900"])
+def test_the_point_follows_a_fast_drag_to_its_last_position(screen, home):
+    """Thirty moves at once: however busy the kernel is, the last of them is what stays."""
+    cell, width = cell_with(screen, "LatentPlane"), screen.viewport_size["width"]
+    picture = cell.get_by_alt_text("the latent plane; drag the ring")
+    expect(cell).to_contain_text("nats of information")
+    shoot(screen, picture, f"9-plane-at-{width}")
+    left, bottom, wide, high = np.load(home / "plane.npy")
+
+    def place(z_1: float, z_2: float) -> tuple[float, float]:
+        box = picture.bounding_box()
+        x, y = left + wide * (z_1 / 3.2 + 1) / 2, 1 - bottom - high * (z_2 / 3.2 + 1) / 2
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    before = picture.get_attribute("src")
+    screen.mouse.move(*place(-2, -2))
+    screen.mouse.down()
+    screen.mouse.move(*place(2, 1), steps=30)
+    screen.mouse.up()
+    expect(cell).to_contain_text(re.compile(r"z = \((1\.9|2\.0)\d, (0\.9|1\.0)\d\)"))
+    expect(picture).not_to_have_attribute("src", before)
+    screen.mouse.move(*place(0, 0))  # without a button pressed, the point stays
+    shoot(screen, picture, f"10-plane-dragged-at-{width}")
+    readouts = cell.locator(".widget-readout").all_inner_texts()
+    assert [float(text) for text in readouts] == pytest.approx([2, 1], abs=0.05)
+
+
+@pytest.mark.parametrize("screen", SCREENS, indirect=True, ids=["1280", "900"])
+def test_the_switch_lights_the_losses_of_another_mode(screen):
+    cell, width = cell_with(screen, "mode_switch"), screen.viewport_size["width"]
+    picture = cell.locator("img.widget-image")
+    for mode, image, losses in (("d", "a (pseudo-)anomaly", "l_enc1, l_enc2, l_mut"),
+                                ("vae", "a normal image", "l_recon, l_enc1")):
+        cell.locator("select").first.select_option(label={"d": "RSC-VAE_d", "vae": "VAE"}[mode])
+        cell.locator("select").last.select_option(label=image)
+        expect(cell.get_by_text("losses asked:")).to_have_text(f"losses asked: {losses}")
+        shoot(screen, picture, f"11-mode-{mode}-at-{width}")
 
 
 def test_parts_can_be_paged_through(notebook):

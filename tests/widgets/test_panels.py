@@ -1,6 +1,7 @@
 """Widgets without a browser: values in, pictures and numbers out; what goes wrong is shown."""
 
 import io
+import json
 import math
 
 import numpy as np
@@ -112,6 +113,31 @@ def test_alpha_ends_are_the_two_terms_alone(short_run):
     )
 
 
+def test_what_is_drawn_is_noted_for_the_browser():
+    """The position of each control at the last drawing, also where it failed: then the error is
+    about that position."""
+    controls = {"x": slider("x", 1, 0, 3, 1), "name": widgets.dropdown("name", ["a", "b"])}
+
+    def draw(x, name):
+        if x == 2:
+            raise InputError("expected luck, found 2")
+        return canvas(5, 2), name
+
+    panel = widgets.Panel(draw, controls)
+    line = panel.children[0].children[-1]
+    assert line.controls == list(controls.values())
+    assert json.loads(line.drawn) == [1, 0]
+    controls["name"].value, controls["x"].value = "b", 2
+    assert json.loads(line.drawn) == [2, 1]
+    assert "expected luck" in panel.error.value
+
+
+def test_answers_are_folded():
+    text = widgets.answer("**42**").data
+    assert text.startswith("<details><summary>")
+    assert "\n\n**42**\n\n" in text, "Markdown between HTML needs empty lines"
+
+
 def test_the_referee_knows_its_class_and_sees_a_quarter_turn():
     ones = load_split(Config(category="1", mode="pca"))
     referee = widgets.Referee.of(ones.train)
@@ -141,12 +167,21 @@ def test_a_click_chooses_the_nearest_point(survey):
 def test_an_atlas_places_its_own_images_where_they_lie(survey):
     atlas = Atlas.of(survey, most=30)
     assert (atlas.frame.groupby("group").size() == 30).all()
-    places, examined = atlas.place(atlas.images[:10])
+    map, examined = atlas.maps[30], survey.examine(atlas.images[:10])
+    places = map.place(examined.coding.mu.numpy())
     assert examined.frame.l_recon.to_numpy() == pytest.approx(
         atlas.frame.l_recon[:10].to_numpy(), rel=1e-5
     )
-    spread = atlas.map.points.std()
-    assert np.median(np.linalg.norm(places - atlas.map.points[:10], axis=1)) < spread
+    assert np.median(np.linalg.norm(places - map.points[:10], axis=1)) < map.points.std()
+
+
+def test_the_perplexity_chooses_the_map(survey):
+    explorer = widgets.DeviationExplorer({"o": Atlas.of(survey, 30, perplexities=(5, 30))})
+    assert explorer.controls["perplexity"].value == 30
+    before = explorer.places
+    explorer.controls["perplexity"].value = 5
+    assert is_drawn(explorer), explorer.error.value
+    assert not np.allclose(explorer.places, before)
 
 
 def test_the_region_table_counts_every_image_once(survey, short_run):

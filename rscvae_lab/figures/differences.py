@@ -1,0 +1,42 @@
+"""Rows of images that look alike, with their differences and a number under each."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from rscvae_lab.figures.images import hide_frame, name_row, show_image
+from rscvae_lab.figures.style import FONT, WIDEST, empty_figure
+
+
+def differences(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """A row for `compared_rows`: signed differences of grey images (n, 1, S, S) or (n, S, S) in
+    [0, 1], and their sizes in grey levels summed over pixels, as text."""
+    change = np.asarray(images, dtype=float) - np.asarray(others, dtype=float)
+    change = change.reshape(len(change), *change.shape[-2:])
+    return change, [f"{np.abs(each).sum():.1f}" for each in change]
+
+
+def compared_rows(rows: Mapping[str, tuple[Sequence[np.ndarray], Sequence[str]]],
+                  columns: Sequence[str], title: str = "") -> Figure:
+    """Named rows of images, each with a text below it. Rows with negative values are differences:
+    red where the first is brighter, blue where it is darker."""
+    n = len(columns)
+    cell = min(1.15, (WIDEST - 2.0) / n)  # inches
+    size = (2.0 + cell * n, (cell + 0.26) * len(rows) + 0.5 + 0.25 * bool(title))
+    figure, grid = empty_figure(len(rows), n, size)
+    for line, (name, (images, texts)) in zip(grid, rows.items()):
+        signed = min(np.min(np.asarray(image, dtype=float)) for image in images) < 0
+        for axis, image in zip(line, images):
+            if signed:
+                axis.imshow(image, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+                hide_frame(axis)
+            else:
+                show_image(axis, image)
+        for axis, text in zip(line, texts):
+            axis.set_xlabel(text, labelpad=1, fontsize=FONT)
+        name_row(line[0], name)
+    for axis, name in zip(grid[0], columns):
+        axis.set_title(name, fontsize=FONT)
+    figure.suptitle(title, fontsize=FONT)
+    return figure
