@@ -139,7 +139,7 @@ def _die(*_):
 
 def test_what_is_no_table_of_ours_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n", "utf-8")
-    with pytest.raises(InputError, match="found other columns"):
+    with pytest.raises(InputError, match="found another file"):
         sweep(plan("digits", "8", "pca", "0", {}), tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_text("utf-8") == "a,b\n1,2\n"
     (tmp_path / "z.csv").write_bytes(b"")

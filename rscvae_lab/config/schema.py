@@ -193,9 +193,9 @@ class Config:
         if self.dataset == ARRAYS and not self.data:
             raise InputError("data set arrays expects images in memory, found none: train through "
                              "Detector(...).fit(images)")
-        if self.data and self.dataset not in (ARRAYS, FOLDER):
-            raise InputError("a fingerprint of own images goes with data sets arrays and folder, "
-                             f"found {self.data!r} of {self.dataset}")
+        if self.data and self.dataset not in (ARRAYS, *IMAGE_FOLDERS):
+            raise InputError("a fingerprint of images goes with data sets arrays, "
+                             f"{', '.join(IMAGE_FOLDERS)}, found {self.data!r} of {self.dataset}")
         if self.root and self.dataset != FOLDER:
             raise InputError("a root goes with data set folder and no other, "
                              f"found {self.root!r} of {self.dataset}")

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rscvae_lab import trainers
 from rscvae_lab.analysis.inspections import Inspection
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
@@ -69,11 +68,8 @@ def test_an_inspection_is_of_the_images_that_the_run_was_trained_on(root, tmp_pa
 
 
 def test_a_half_trained_state_does_not_go_on_with_other_images(root, tmp_path, monkeypatch):
-    def stop(training: trainers.Training) -> bool:
-        return False
-
     with pytest.raises(Exception, match="stopped after epoch 1"):
-        train(config(root), tmp_path / "run", progress=False, watch=stop)
+        train(config(root), tmp_path / "run", progress=False, callbacks=[lambda _: False])
     state = (tmp_path / "run" / "state.safetensors").read_bytes()
     replaced(root)
     with pytest.raises(InputError, match="1 changed"):
@@ -83,7 +79,7 @@ def test_a_half_trained_state_does_not_go_on_with_other_images(root, tmp_path, m
 
 def test_images_that_moved_are_the_same_run(root, tmp_path):
     with pytest.raises(Exception, match="stopped after epoch 1"):
-        train(config(root), tmp_path / "run", progress=False, watch=lambda _: False)
+        train(config(root), tmp_path / "run", progress=False, callbacks=[lambda _: False])
     new = root.rename(tmp_path / "mounted elsewhere")
     run = train(config(new), tmp_path / "run", resume=True, progress=False)
     undisturbed = train(config(new), tmp_path / "other", progress=False)
