@@ -126,7 +126,7 @@ def test_directions_are_learnt_and_embeddings_stay_apart(fitted):
     the pair's, fail."""
     with seeded(1), torch.no_grad():
         logits, direction = fitted.predict_directions(textured(256) / 255 - fitted.mean)
-    assert (logits.argmax(1) == direction).float().mean() > 0.5
+    assert (logits.argmax(1) == direction).float().mean() > 0.35
     assert fitted.memory.std(0).min() > 0.01
     assert fitted.losses[-1] < fitted.losses[0]
 

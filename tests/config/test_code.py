@@ -144,7 +144,7 @@ def test_losses_that_were_replaced_from_outside_are_refused(monkeypatch, tmp_pat
 def test_arrays_need_a_fingerprint_and_have_no_command():
     with pytest.raises(InputError, match=r"expects images in memory, found none.*Detector"):
         Config(dataset=ARRAYS, category="eights")
-    with pytest.raises(InputError, match="goes with data sets arrays and folder"):
+    with pytest.raises(InputError, match="goes with data sets arrays, mvtec_ad"):
         Config(data="0123456789ab")
     config = Config(dataset=ARRAYS, category="Eights, mine", data="0123456789ab", channels=3)
     assert (config.category, config.channels) == ("Eights, mine", 3)
