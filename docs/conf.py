@@ -40,13 +40,19 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 
 default_role = "code"  # docstrings write code as Markdown does
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "exclude-members": "set"}  # matplotlib generates it
+autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _complete)
+    app.connect("autodoc-skip-member", _is_generated)
     app.connect("autodoc-process-docstring", _as_restructured_text, priority=400)
+
+
+def _is_generated(_: Sphinx, __: str, name: str, *___: object) -> bool | None:
+    """Whether matplotlib (`set`) or scikit-learn (`set_fit_request`) made a method."""
+    return True if name == "set" or name.endswith("_request") else None
 
 
 def _complete(_: Sphinx, name: str, source: list[str]) -> None:
