@@ -33,7 +33,7 @@ def decoder(channels: int, widths: tuple[int, ...], latent: int, image_size: int
 
 class ToPixels(ConvTranspose2d):
     """The last layer and its sigmoid, always in the precision of the weights: under bfloat16
-    autocast a picture would have some 700 different grey levels."""
+    autocast an image would have some 700 different grey levels."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
