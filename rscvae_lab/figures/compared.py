@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rscvae_lab.figures.images import name_row
 from rscvae_lab.figures.parts import error_map
-from rscvae_lab.figures.style import FLOOR, GRID, LABELS, empty_figure, legend_below
+from rscvae_lab.figures.style import GRID, LABELS, empty_figure, floor_lines, legend_below
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
 LINES = ({"color": "black"}, {"color": "#718096", "linestyle": "--"},
@@ -63,11 +63,11 @@ def plate_maps(images: np.ndarray, masks: np.ndarray, rows: Mapping[str, np.ndar
 
 def ranking(table: pd.DataFrame, title: str = "") -> Figure:
     """AUROC of each method with two standard errors, and its training time; the best on top.
-    `table` is indexed by method and has `auroc`, `error` and `seconds`; a line marks `pca`'s."""
+    `table` is indexed by method and has `auroc`, `error` and `seconds`; lines mark the floors."""
     table = table.sort_values("auroc")
     figure, ((left, right),) = empty_figure(1, 2, (9.4, 0.36 * len(table) + 1.3), sharey=True,
                                             width_ratios=[1.7, 1])
-    left.axvline(table.auroc["pca"], label=METHOD_NAMES["pca"], **FLOOR)
+    floor_lines(left, table.auroc)
     for y, (method, row) in enumerate(table.iterrows()):
         left.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=8, capsize=3,
                       color=METHOD_COLOURS[method])

@@ -107,15 +107,7 @@ def semantic_regions(normal: np.ndarray) -> Figure:
          "case 3", "its code is complete, but the\ndecoder knows normal ones only", INK),
         ((4.1, 0.85), gaussian_filter(noise, 0.6), "semantic deviation",
          "modes d and e: the code says\nneither, and decodes to chaos", METHODS["e"].colour))
-    axis.add_patch(FancyBboxPatch((2.3, 0.25), 3.4, 4.75, "round,pad=0,rounding_size=0.4",
-                                  fc="#e2e8f0", ec="none"))
-    for middle, size, fill, edge, name, label in (
-            ((3.85, 4.25), (2.6, 1.05), "#bee3f8", NORMAL_COLOUR, "normal", (3.35, 4.45)),
-            ((4.0, 2.65), (2.9, 1.5), "#feebc8", NOVEL_COLOUR, "anomalous", (3.5, 2.22))):
-        axis.add_patch(Ellipse(middle, *size, fc=fill, ec=edge, lw=1))
-        axis.text(*label, name, ha="center", va="center", fontsize=FONT, color=edge)
-    axis.text(2.5, 0.4, "unknown", va="bottom", fontsize=FONT, color="#4a5568")
-    axis.text(4.0, 5.05, "latent space: three regions", ha="center", va="bottom", fontsize=FONT)
+    _latent_space(axis)
     for i, (place, image, name, text, colour) in enumerate(fates):
         y = 4.4 - 1.22 * i
         _arrow(axis, [(1.45, 2.65), (place[0] - 0.06, place[1])], colour, 1)
@@ -133,6 +125,19 @@ def semantic_regions(normal: np.ndarray) -> Figure:
     axis.text(4.93, 1.42, "$l_{enc1}$ pulls", va="center", fontsize=FONT,
               color=METHODS["e"].colour)
     return figure
+
+
+def _latent_space(axis: Axes) -> None:
+    """The three regions: what is neither normal nor anomalous is unknown."""
+    axis.add_patch(FancyBboxPatch((2.3, 0.25), 3.4, 4.75, "round,pad=0,rounding_size=0.4",
+                                  fc="#e2e8f0", ec="none"))
+    for middle, size, fill, edge, name, label in (
+            ((3.85, 4.25), (2.6, 1.05), "#bee3f8", NORMAL_COLOUR, "normal", (3.35, 4.45)),
+            ((4.0, 2.65), (2.9, 1.5), "#feebc8", NOVEL_COLOUR, "anomalous", (3.5, 2.22))):
+        axis.add_patch(Ellipse(middle, *size, fc=fill, ec=edge, lw=1))
+        axis.text(*label, name, ha="center", va="center", fontsize=FONT, color=edge)
+    axis.text(2.5, 0.4, "unknown", va="bottom", fontsize=FONT, color="#4a5568")
+    axis.text(4.0, 5.05, "latent space: three regions", ha="center", va="bottom", fontsize=FONT)
 
 
 def _paper(figure: Figure, height: float) -> Axes:

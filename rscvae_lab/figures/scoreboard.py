@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import FONT, GRID, WIDEST, empty_figure, legend_below
+from rscvae_lab.figures.style import FONT, GRID, WIDEST, empty_figure, floor_lines, legend_below
 from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
-FLOOR_LINES = dict(zip(FLOORS, ("--", ":", "-.")))
 CHANCE = 0.005  # of an AUROC: about what another seed changes
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
@@ -26,7 +25,7 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     place = np.arange(len(methods))
     for axis, board in zip(row, boards.values()):
         rows = board.loc[methods]
-        _floors(axis, board.ours)
+        floor_lines(axis, board.ours)
         for y, (method, ours, spread) in enumerate(zip(methods, rows.ours, rows.spread.fillna(0))):
             axis.errorbar(ours, y, xerr=spread, color=METHOD_COLOURS[method], **OURS)
             axis.annotate(f"{ours:.3f}", (ours, y), (0, 8), textcoords="offset points",
@@ -66,7 +65,7 @@ def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, board in zip(row, boards.values()):
         means = board["mean"].unstack().reindex(columns=["ours", "printed", "own paper"])
         spread = board.spread.unstack().fillna(0).ours
-        _floors(axis, means.ours)
+        floor_lines(axis, means.ours)
         means = means.reindex(methods)
         for y, method in enumerate(methods):
             axis.errorbar(means.ours[method], y, xerr=spread.get(method, 0),
@@ -79,13 +78,6 @@ def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
                   label="its own paper")
     legend_below(figure, row[0], 4)
     return figure
-
-
-def _floors(axis: Axes, means: pd.Series) -> None:
-    for method, style in FLOOR_LINES.items():
-        if method in means:
-            axis.axvline(means[method], linestyle=style, color=METHOD_COLOURS["pca"],
-                         label=METHOD_NAMES[method])
 
 
 def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float,

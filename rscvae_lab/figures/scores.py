@@ -18,19 +18,20 @@ from rscvae_lab.figures.style import (
     TRAIN_COLOUR,
     WIDEST,
     empty_figure,
+    floor_lines,
     legend_below,
 )
-from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
+from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 
 def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = "") -> Figure:
     """AUROC of each method: the result, the oracle's best epoch, and the printed value, if any.
 
     `table` has the columns `method`, `auroc`, `auroc_best` and `error` (a standard error; bars
-    extend two to each side). The row of method `pca` is drawn as the floor.
+    extend two to each side). Rows of floors are drawn as lines.
     """
     figure, ((axis,),) = empty_figure(1, 1, (7.5, 0.5 * len(table) + 1.3))
-    rows = table[table.method != "pca"].iloc[::-1]
+    rows = table[~table.method.isin(FLOORS)].iloc[::-1]
     place = np.arange(len(rows))
     for y, row in zip(place, rows.itertuples()):
         axis.errorbar(row.auroc, y, xerr=2 * row.error, fmt="o", markersize=9, elinewidth=1.2,
@@ -42,9 +43,7 @@ def auroc_chart(table: pd.DataFrame, printed: Mapping[str, float], title: str = 
     if printed.keys() & set(rows.method):
         axis.plot(rows.method.map(printed), place, "kD", markersize=5, fillstyle="none",
                   label="printed in the paper")
-    for floor in table[table.method == "pca"].auroc:
-        axis.axvline(floor, color=METHOD_COLOURS["pca"], linestyle="--",
-                     label=f"PCA-32 floor: {floor:.3f}")
+    floor_lines(axis, table.set_index("method").auroc)
     lowest = min((table.auroc - 2 * table.error).min(), *printed.values(), 0.95)
     axis.set(yticks=place, yticklabels=rows.method.map(METHOD_NAMES), title=title,
              xlim=(np.floor(20 * lowest) / 20, 1), ylim=(-0.6, len(rows) - 0.2),

@@ -1,5 +1,6 @@
 """What all figures share: colours, fonts, empty figures, and PNG."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -10,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.methods import METHOD_COLOURS
+from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR = "#2b6cb0", "#dd6b20", "#a0aec0"
 LABELS = ((NORMAL, "normal", NORMAL_COLOUR), (NOVEL, "novel", NOVEL_COLOUR))
 GRID = {"axis": "y", "color": "#e2e8f0", "linewidth": 0.8}
-FLOOR = {"color": METHOD_COLOURS["pca"], "linestyle": "--"}
+FLOOR_LINES = dict(zip(FLOORS, ("--", ":", "-.")))
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
           "markeredgewidth": 1.8, "clip_on": False}  # a ring around the chosen point
 FONT = 10  # points, of everything; 12.5 pixels where an inch is DPI of them
@@ -56,6 +57,14 @@ class PlainAxes(Axes):
 
     def set_title(self, label: str, *args: Any, **kwargs: Any) -> Text:
         return super().set_title(label, *args, **{"fontsize": FONT} | kwargs)
+
+
+def floor_lines(axis: Axes, aurocs: Mapping[str, float]) -> None:
+    """A vertical line for each of the `FLOORS` among methods and their AUROCs."""
+    for method, line in FLOOR_LINES.items():
+        if method in aurocs:
+            axis.axvline(aurocs[method], linestyle=line, color=METHOD_COLOURS["pca"],
+                         label=METHOD_NAMES[method])
 
 
 class Canvas(Figure):

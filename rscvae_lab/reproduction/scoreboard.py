@@ -17,7 +17,7 @@ from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
 from rscvae_lab.storage.files import project_root, resource
 
-COMPARED = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
+RIVALS = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
 METHODS = (*FLOORS, "vae", "recode_vae", "o", "d", "e", "e_all")  # e_all: see `both_bases`
 # rows of one mean agree in all of these: in every setting but those that make a row another one
 SETTINGS = tuple(each.name for each in fields(Config) if each.name not in
@@ -171,7 +171,7 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
                "printed": printed.T.assign(mean=printed.mean()),
                "ours": ours.T.join(means).join(cost)}
     board = pd.concat(sources).swaplevel()
-    rows = [(method, source) for method in (*FLOORS, *COMPARED) if method in ours
+    rows = [(method, source) for method in (*FLOORS, *RIVALS) if method in ours
             for source in sources if (method, source) in board.index]
     return board.loc[rows, [*ours.index, *means, *cost]]
 
