@@ -56,6 +56,17 @@ def test_gradients_of_earlier_steps_do_not_count(mode):
 
 
 @pytest.mark.parametrize("mode", COMPARED)
+def test_colour_images_of_another_size_and_the_network_for_them(mode, generator):
+    plates = {"dataset": "synthetic", "category": "plate", "image_size": 64, "batch_size": 2}
+    config = Config(mode=mode, epochs=1, **plates)
+    shape = (4, config.channels, 64, 64)
+    images = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    method = new_model(config).fit(images)
+    assert config.channels == 3 and torch.tensor(method.losses).isfinite().all()
+    assert method.score(images).isfinite().all()
+
+
+@pytest.mark.parametrize("mode", COMPARED)
 def test_same_seed_same_weights(mode, tmp_path):
     """Whatever other random numbers are drawn meanwhile."""
     images = load_split(small(mode)).train

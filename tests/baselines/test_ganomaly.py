@@ -119,22 +119,6 @@ def test_a_restart_gives_initial_weights(method):
     assert all(torch.equal(method.state_dict()[name], before[name]) for name in others)
 
 
-def test_colour_pictures_and_the_large_network(generator):
-    config = Config(
-        dataset="synthetic",
-        category="plate",
-        mode="ganomaly",
-        image_size=64,
-        epochs=1,
-        batch_size=2,
-    )
-    images = torch.randint(
-        256, (2, config.channels, 64, 64), dtype=torch.uint8, generator=generator
-    )
-    method = GANomaly(config).fit(images)
-    assert math.isfinite(method.losses[0]) and method.score(images).shape == (2,)
-
-
 @pytest.mark.real_data
 def test_digit_8(tmp_path):
     config = Config(dataset="mnist", mode="ganomaly", epochs=3, threads=1)
