@@ -74,6 +74,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                        help="loky (default): this machine; dask: a cluster")
     sweep.add_argument("--scheduler", help="the Dask cluster's address: tcp://host:8786")
     sweep.add_argument("--jobs", type=int, help="processes here (default: one per core)")
+    sweep.add_argument("--stack", type=int, default=40,
+                       help="models that train side by side on a GPU (default: 40)")
     _add_common_options(sweep)
     for parser in (train, sweep):
         parser.add_argument("--device", default="auto", help=_DEVICES)
@@ -208,7 +210,8 @@ def _resume_hint(args: argparse.Namespace) -> str:
 def _sweep(args: argparse.Namespace) -> int:
     from rscvae_lab.sweeps import plan, sweep
 
-    units = plan(args.dataset, args.categories, args.methods, args.seeds, _settings(args))
+    units = plan(args.dataset, args.categories, args.methods, args.seeds, _settings(args),
+                 args.stack)
     configs = [config for unit in units for config in unit]
     _print_notes({config.result_note for config in configs})
     failures = sweep(units, args.out, backend=args.backend, scheduler=args.scheduler,

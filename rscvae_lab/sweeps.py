@@ -64,6 +64,8 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     depend on the others in its ensemble. Own images are fingerprinted here, so that the rows of
     others are not taken for theirs. Raises InputError for a name or value that is unknown, or
     images that are not there."""
+    if stack < 1:
+        raise InputError(f"expected at least one model in an ensemble, found a stack of {stack}")
     for name in ("dataset", "category", "mode", "seed", "stack"):
         if name in settings:
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")

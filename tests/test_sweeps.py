@@ -48,6 +48,10 @@ def test_on_a_gpu_a_plan_is_ensembles_of_models_that_recode_alike():
     assert [len(unit) for unit in units] == [1] * 20 + [40, 20, 20]
     assert {config.mode for config in units[-1]} == {"vae"}
     assert all(config.stack == 40 and config.precision == "tf32" for config in units[20])
+    larger = plan("mnist", "all", "o,d,e", "0,1,2", {"device": "cuda"}, stack=90)
+    assert [len(unit) for unit in larger] == [90]
+    with pytest.raises(InputError, match="at least one model in an ensemble, found a stack of 0"):
+        plan("mnist", "all", "o", "0", {"device": "cuda"}, stack=0)
 
 
 @pytest.mark.parametrize(
