@@ -55,6 +55,19 @@ def test_a_recorded_step_does_what_the_eager_one_does(configs, tmp_path, monkeyp
         assert (found - expected).norm() < 0.05 * (expected - before).norm()
 
 
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("network", ["plain", "resnet18"])
+def test_the_step_of_every_network_can_be_recorded_in_every_precision(
+    network, precision, tmp_path
+):
+    """Of one that cannot a warning tells, which is an error here."""
+    config = Config(
+        dataset="synthetic", network=network, image_size=64, precision=precision, device="cuda",
+        epochs=2,
+    )
+    assert train(config, tmp_path / "run", progress=False).history.loss.is_monotonic_decreasing
+
+
 def test_an_ensemble_on_a_gpu_learns_what_lone_models_learn(tmp_path):
     configs = [replace(config, epochs=60, precision="tf32") for config in CONFIGS]
     for run in train_ensemble(

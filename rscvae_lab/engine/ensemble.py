@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from rscvae_lab.engine.batches import Batch
@@ -27,6 +27,8 @@ class Ensemble:
         for layer in self.template.modules():
             if isinstance(layer, Conv2d | ConvTranspose2d):
                 layer.as_products = True
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.__class__ = _BatchNorm2d
         self.weights, self.buffers = stack_module_state(list(models))  # by name, (M, ...)
 
     def parameters(self) -> list[Tensor]:
@@ -54,6 +56,15 @@ class Ensemble:
             model.load_state_dict({name: part[i] for name, part in self.state_dict().items()})
             models.append(model)
         return models
+
+
+class _BatchNorm2d(nn.BatchNorm2d):
+    """The same in the two ways that vmap takes on a GPU: torch's own kernels, because it refuses
+    cuDNN's, and one precision for images and averages, that of the averages."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.backends.cudnn.flags(enabled=False):
+            return super().forward(x.to(self.running_mean.dtype)).to(x.dtype)
 
 
 class EnsembleAdam(torch.optim.Optimizer):
