@@ -84,7 +84,8 @@ class EnsembleAdam(torch.optim.Optimizer):
         group = self.param_groups[0]
         (beta, beta_sq), eps = group["betas"], group["eps"]
         for weight in group["params"]:
-            step, mean, square = self.state[weight].values()
+            memory = self.state[weight]
+            step, mean, square = memory["step"], memory["exp_avg"], memory["exp_avg_sq"]
             step += 1
             mean.lerp_(weight.grad, 1 - beta)
             square.lerp_(weight.grad.square(), 1 - beta_sq)
