@@ -62,8 +62,8 @@ def test_the_step_of_every_network_can_be_recorded_in_every_precision(
 ):
     """Of one that cannot a warning tells, which is an error here."""
     config = Config(
-        dataset="synthetic", category="plate", network=network, image_size=64, precision=precision, device="cuda",
-        epochs=2,
+        dataset="synthetic", category="plate", image_size=64, epochs=2,
+        network=network, precision=precision, device="cuda",
     )
     assert train(config, tmp_path / "run", progress=False).history.loss.is_monotonic_decreasing
 

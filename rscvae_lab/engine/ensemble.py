@@ -29,6 +29,8 @@ class Ensemble:
                 layer.as_products = True
             if isinstance(layer, nn.BatchNorm2d):
                 layer.__class__ = _BatchNorm2d
+            if isinstance(layer, nn.LeakyReLU):
+                layer.inplace = False  # in vmap what is in place costs more, not less
         self.weights, self.buffers = stack_module_state(list(models))  # by name, (M, ...)
 
     def parameters(self) -> list[Tensor]:

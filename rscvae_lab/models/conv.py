@@ -110,24 +110,28 @@ def _unfolded(x: Tensor, size: int) -> Tensor:
 
 
 def _halved_by_products(x: Tensor, weight: Tensor) -> Tensor:
-    """`_Halve` in operations that autograd and vmap know."""
-    y = _unfolded(x, 3) @ _rows(weight).T
-    return _channels_first(y.view(x.shape[0], x.shape[2] // 2, x.shape[3] // 2, len(weight)))
+    """`_Halve` in operations that autograd and vmap know, channels outermost in memory: then those
+    of M models lie in a row, as batch normalisation wants them."""
+    batch, _, height, width = x.shape
+    padded = functional.pad(x.transpose(0, 1), (1, 1, 1, 1))
+    windows = padded.unfold(2, 3, 2).unfold(3, 3, 2)  # C B h w 3 3
+    patches = windows.permute(0, 4, 5, 1, 2, 3).reshape(weight[0].numel(), -1)
+    y = weight.flatten(1) @ patches
+    return y.view(len(weight), batch, height // 2, width // 2).transpose(0, 1)
 
 
 def _doubled_by_products(x: Tensor, weight: Tensor) -> Tensor:
-    """`_Double` in operations that autograd and vmap know. A pixel adds 4x4 pixels to the result:
-    2x2 cells of 2x2 pixels, which it shares with its neighbours. (torch's `fold` does the same,
-    but its gradient launches a kernel on a GPU for each image.)"""
+    """`_Double` in operations that autograd and vmap know, channels outermost in memory: each cell
+    of 2x2 pixels is a product with the 2x2 pixels of x around it. (torch's `fold` takes as few
+    lines, but its gradient launches a kernel on a GPU for each image.)"""
     batch, channels, height, width = x.shape
-    products = _channels_last(x).reshape(-1, channels) @ weight.flatten(1)
-    parts = products.view(batch, height, width, -1, 2, 2, 2, 2)  # ..., cell, pixel, cell, pixel
-    first, second = parts.unbind(4)  # B H W C 2 2 2
-    rows = functional.pad(first, [0] * 10 + [0, 1]) + functional.pad(second, [0] * 10 + [1, 0])
-    first, second = rows.unbind(5)  # B H+1 W C 2 2
-    cells = functional.pad(first, [0] * 6 + [0, 1]) + functional.pad(second, [0] * 6 + [1, 0])
-    pixels = cells.permute(0, 3, 1, 4, 2, 5)  # B C H+1 2 W+1 2
-    return pixels.reshape(batch, -1, 2 * height + 2, 2 * width + 2)[..., 1:-1, 1:-1]
+    padded = functional.pad(x.transpose(0, 1), (1, 1, 1, 1))
+    windows = padded.unfold(2, 2, 1).unfold(3, 2, 1)  # C B H+1 W+1 2 2
+    patches = windows.permute(0, 4, 5, 1, 2, 3).reshape(4 * channels, -1)
+    kernels = weight.view(channels, -1, 2, 2, 2, 2).flip(2, 4)  # C O, window, pixel, twice
+    cells = kernels.permute(1, 3, 5, 0, 2, 4).reshape(-1, 4 * channels) @ patches
+    cells = cells.view(-1, 2, 2, batch, height + 1, width + 1).permute(3, 0, 4, 1, 5, 2)
+    return cells.reshape(batch, -1, 2 * height + 2, 2 * width + 2)[..., 1:-1, 1:-1]
 
 
 def _channels_last(x: Tensor) -> Tensor:

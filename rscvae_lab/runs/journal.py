@@ -118,8 +118,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         i, name = key.split(".")
-        if tensor.shape == parameters[int(i)].shape:  # in the parameter's own memory format
-            tensor = torch.empty_like(parameters[int(i)]).copy_(tensor)
-        state.setdefault(int(i), {})[name] = tensor
+        parameter = parameters[int(i)]
+        if tensor.shape == parameter.shape:  # in the parameter's own memory format
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        state.setdefault(int(i), {})[name] = tensor.to(parameter.device)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -10,7 +10,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.engine.batches import Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
-from rscvae_lab.errors import InputError
+from rscvae_lab.errors import InputError, TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.journal import optimizer_tensors
 from rscvae_lab.trainers import train, train_ensemble, train_step
@@ -155,6 +155,17 @@ def test_an_ensemble_leaves_runs_that_agree_with_lone_ones(tmp_path):
         assert run.config == config
         assert run.metrics["auroc"] == pytest.approx(alone.metrics["auroc"], abs=0.01)
     assert not list(tmp_path.glob("*/state*"))
+
+
+def test_a_stopped_ensemble_goes_on_to_the_same_bytes(tmp_path):
+    configs = [replace(config, epochs=2) for config in RECODING]
+    whole, stopped = ([tmp_path / how / c.mode for c in configs] for how in ("whole", "stopped"))
+    train_ensemble(configs, whole, progress=False)
+    with pytest.raises(TrainingStopped):
+        train_ensemble(configs, stopped, progress=False, callbacks=[lambda epoch: False])
+    train_ensemble(configs, stopped, progress=False)
+    for folders in zip(whole, stopped):
+        assert len({(folder / "weights.safetensors").read_bytes() for folder in folders}) == 1
 
 
 def test_an_ensemble_touches_no_other_run(tmp_path):
