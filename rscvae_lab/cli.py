@@ -66,7 +66,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_argument("--categories", default="all",
                        help="numbers, names or slugs, separated by commas, in double quotes where "
                        "they have one; or all")
-    sweep.add_argument("--methods", default="vae,o,d,e", help="as --mode, separated by commas")
+    sweep.add_argument("--methods", default="vae,o,d,e", help="as --mode, separated by "
+                       "commas; e_all is e with --set anomaly_base=training_set")
     sweep.add_argument("--seeds", default="0", help=_SEEDS)
     sweep.add_argument("--out", required=True,
                        help="the CSV to add rows to; the runs are left beside it")

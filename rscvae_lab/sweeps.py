@@ -71,16 +71,21 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
     names = category_list(dataset, categories, settings.get("root", ""))
-    combinations = product(parse_seeds(seeds), names, _names(methods))
+    combinations = product(parse_seeds(seeds), names, map(_mode_settings, _names(methods)))
     configs = list(dict.fromkeys(
-        Config(dataset=dataset, category=category, mode=method, seed=seed, **settings)
-        for seed, category, method in combinations))
+        Config(dataset=dataset, category=category, seed=seed, **(settings | mode))
+        for seed, category, mode in combinations))
     data = {config.category: config for config in configs}
     data = {category: identified(config).data for category, config in data.items()}
     configs = [replace(config, data=data[config.category]) for config in configs]
     if configs[0].device == "cuda":
         return _ensembles(configs, stack)
     return [(config,) for config in configs]
+
+
+def _mode_settings(method: str) -> dict[str, Any]:
+    """`e_all` names mode e whose 1 % of anomalies is counted of the whole training set."""
+    return {"mode": "e", "anomaly_base": "training_set"} if method == "e_all" else {"mode": method}
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -43,6 +43,13 @@ def test_a_plan_is_every_combination_once():
     assert plan("digits", "3", "o", "0", {"threads": 2})[0][0].threads == 2
 
 
+def test_e_all_is_mode_e_with_anomalies_of_the_whole_training_set():
+    units = plan("digits", "8", "e,e_all", "0", {"anomaly_base": "class"})
+    assert [(config.mode, config.anomaly_base) for (config,) in units] == [
+        ("e", "class"), ("e", "training_set"),
+    ]
+
+
 def test_on_a_gpu_a_plan_is_ensembles_of_models_that_recode_alike():
     units = plan("mnist", "all", "vae,o,d,e,pca", "0,1", {"device": "cuda", "scale": "paper"})
     assert [len(unit) for unit in units] == [1] * 20 + [40, 20, 20]
