@@ -10,7 +10,7 @@ import pandas as pd
 
 from rscvae_lab.config import CATEGORIES, Config, category_slug
 from rscvae_lab.errors import InputError
-from rscvae_lab.methods import FLOORS
+from rscvae_lab.methods import FLOORS, MODES
 from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_average
 from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
 from rscvae_lab.runs.run import ROW_NAMES
@@ -53,10 +53,12 @@ def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
 def literal(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     """As `both_bases`, at the paper's own schedule: the seeds whose ten classes are trained.
-    Raises InputError as `stored` and `complete_seeds`."""
-    table = _with_floors(dataset, [stored("literal", folder)], folder)
-    complete_seeds(table[~table.method.isin(FLOORS)])  # of floors alone there is no scoreboard
-    return complete_seeds(table)
+    Raises InputError as `stored` and `complete_seeds`, and where a mode has no such seed."""
+    table = complete_seeds(_with_floors(dataset, [stored("literal", folder)], folder))
+    missing = [mode for mode in MODES if mode not in set(table.method)]
+    if missing:
+        raise InputError(f"expected a seed of {missing[0]} with every class, found none")
+    return table
 
 
 def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
