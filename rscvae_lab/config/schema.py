@@ -307,8 +307,8 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """`auto` is TF32 on a GPU (measured: as fast as bfloat16 there), bfloat16 on a CPU that has it (measured: fastest,
-    AUROC unchanged), else float32. Raises InputError for TF32 on a CPU."""
+    """`auto` is TF32 on a GPU (measured: bfloat16 is no faster), bfloat16 on a CPU that has it
+    (measured: fastest, AUROC unchanged), else float32. Raises InputError for TF32 on a CPU."""
     if precision == "auto":
         cpu = getattr(torch.cpu, "get_capabilities", dict)()
         is_native = cpu.get("avx512_bf16") or cpu.get("amx_bf16")  # emulated, it is slower
