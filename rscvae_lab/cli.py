@@ -59,8 +59,6 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                        help="vae (= recode_vae), o, d, e, or a compared method: pca, ae, ...")
     train.add_argument("--out", help="the run's folder (default: in runs/, named after the run)")
     train.add_argument("--resume", action="store_true", help="go on with an unfinished run")
-    train.add_argument("--verbose", action="store_true",
-                       help="one line an epoch where stderr is no terminal, which shows a bar")
     sweep = add("sweep", _sweep, "train categories x methods x seeds into one table")
     sweep.add_argument("--dataset", default="digits", help=_DATASETS)
     sweep.add_argument("--categories", default="all",
@@ -81,6 +79,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     for parser in (train, sweep):
         parser.add_argument("--device", default="auto", help=_DEVICES)
         parser.add_argument("--scale", default="lesson", help="lesson or paper")
+        parser.add_argument("--verbose", action="store_true",
+                            help="one line an epoch where stderr is no terminal, which has a bar")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                             help="any field of config.json; repeatable")
 
@@ -171,7 +171,6 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _train(args: argparse.Namespace) -> None:
     from rscvae_lab.config import Config
-    from rscvae_lab.runs.callbacks import print_epoch
     from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
@@ -180,8 +179,7 @@ def _train(args: argparse.Namespace) -> None:
     places = [absolute(args.out)] if args.out else runs_root().glob("*")
     finished = {place.resolve() for place in places if (place / METRICS).is_file()}
     _print_notes({config.result_note})
-    lines = [print_epoch] if args.verbose and not sys.stderr.isatty() else []
-    run = train(config, args.out, resume=args.resume, progress=None, callbacks=lines)
+    run = train(config, args.out, resume=args.resume, progress=None, callbacks=_verbosely(args))
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
     figures = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in names
                         if run.metrics[name] is not None)
@@ -190,6 +188,12 @@ def _train(args: argparse.Namespace) -> None:
     print(figures or f"no AUROC: {run.metrics['n_test_normal']} normal and "
           f"{run.metrics['n_test_novel']} novel test images")
     _print_notes({run.threshold_note})
+
+
+def _verbosely(args: argparse.Namespace) -> list[Callable[..., None]]:
+    from rscvae_lab.runs.callbacks import print_epoch
+
+    return [print_epoch] if args.verbose and not sys.stderr.isatty() else []
 
 
 def _print_notes(notes: set[str]) -> None:
@@ -216,7 +220,7 @@ def _sweep(args: argparse.Namespace) -> int:
     configs = [config for unit in units for config in unit]
     _print_notes({config.result_note for config in configs})
     failures = sweep(units, args.out, backend=args.backend, scheduler=args.scheduler,
-                     jobs=args.jobs)
+                     jobs=args.jobs, callbacks=_verbosely(args))
     n_done = len(configs) - sum(len(failure.unit) for failure in failures)
     print(f"finished: {n_done} of {len(configs)} runs are in {args.out}")
     return 1 if failures else 0

@@ -29,6 +29,7 @@ from tqdm.auto import tqdm
 from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
 from rscvae_lab.datasets import identified
 from rscvae_lab.errors import InputError, warn_once
+from rscvae_lab.runs.callbacks import Callback
 from rscvae_lab.runs.folder import LOCK, changes
 from rscvae_lab.runs.run import Run
 from rscvae_lab.runs.table import Table, Unit
@@ -117,13 +118,16 @@ def _ensembles(configs: list[Config], stack: int) -> list[Unit]:
 
 
 def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
-          scheduler: str | None = None, jobs: int | None = None) -> list[Outcome]:
+          scheduler: str | None = None, jobs: int | None = None,
+          callbacks: Sequence[Callback] = ()) -> list[Outcome]:
     """Trains what the table `out` lacks and adds each result's rows as soon as it is there.
 
     Args:
         backend: loky, processes of this machine (one drives a GPU); dask, an existing cluster.
         scheduler: the cluster's address, such as tcp://host:8786.
         jobs: number of processes on a CPU; by default one per core.
+        callbacks: those of `trainers.train`, called where the training runs; they are sent to
+            other processes, so each is a function of a module.
 
     Returns the failures; they stop no other unit. Raises InputError where `out` holds something
     else, or another sweep is writing to it.
@@ -146,8 +150,8 @@ def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
             _say_what_changed(table, runs)
             todo = table.unfinished()
             say_what_is_read(config for unit in todo for config in unit)
-            outcomes = (_on_dask(todo, scheduler) if backend == "dask"
-                        else _on_this_machine(todo, runs, jobs))
+            outcomes = (_on_dask(todo, scheduler, callbacks) if backend == "dask"
+                        else _on_this_machine(todo, runs, jobs, callbacks))
             return _collect(outcomes, table, len(todo), runs)
     except Timeout:
         raise InputError(f"another sweep is writing to {out}: expected to be alone") from None
@@ -184,24 +188,28 @@ def _failed(unit: Unit, reason: object) -> Outcome:
     return Outcome(unit, [], f"{what}: {reason}")
 
 
-def _train_unit(unit: Unit, runs: Path, progress: bool | None = False) -> Outcome:
+def _train_unit(unit: Unit, runs: Path, callbacks: Sequence[Callback],
+                progress: bool | None = False) -> Outcome:
     """Trains a unit in its folders. Any error becomes the unit's failure, so that others go on."""
     folders = [runs / f"{short(c.category)}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
     try:
         if len(unit) == 1:
-            done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True)]
+            done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True,
+                          callbacks=callbacks)]
         else:
-            done = train_ensemble(unit, folders, progress=progress, wait=True)
+            done = train_ensemble(unit, folders, progress=progress, wait=True,
+                                  callbacks=callbacks)
     except Exception as error:
         return _failed(unit, error)
     return Outcome(unit, [row for run in done for row in run.result_rows()])
 
 
-def train_in_worker(unit: Unit, runs: Path, parent: int) -> Outcome:
+def train_in_worker(unit: Unit, runs: Path, parent: int, callbacks: Sequence[Callback]
+                    ) -> Outcome:
     """Trains a unit in a process of its own, or in the sweep's where there is a single job."""
     if os.getpid() != parent:
         _end_with(parent)
-    return _train_unit(unit, runs)
+    return _train_unit(unit, runs, callbacks)
 
 
 @cache
@@ -215,17 +223,18 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Iterator[Outcome]:
+def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None,
+                     callbacks: Sequence[Callback]) -> Iterator[Outcome]:
     """On a GPU one unit after the other; on a CPU one per process, again if its process dies."""
     left, jobs = list(units), jobs or joblib.cpu_count()
     if left and left[0][0].device == "cuda":
-        yield from (_train_unit(unit, runs, progress=None) for unit in left)
+        yield from (_train_unit(unit, runs, callbacks, progress=None) for unit in left)
         return
     deaths = 0
     while left and deaths < _ATTEMPTS:
         before = len(left)
         try:
-            for outcome in _in_processes(left, runs, jobs):
+            for outcome in _in_processes(left, runs, jobs, callbacks):
                 left.remove(outcome.unit)
                 yield outcome
         except BrokenProcessPool:  # one of those at work is the cause: they go last
@@ -234,18 +243,21 @@ def _on_this_machine(units: Iterable[Unit], runs: Path, jobs: int | None) -> Ite
     yield from (_failed(unit, "its process was killed; is memory short?") for unit in left)
 
 
-def _in_processes(units: Sequence[Unit], runs: Path, jobs: int) -> Iterator[Outcome]:
+def _in_processes(units: Sequence[Unit], runs: Path, jobs: int, callbacks: Sequence[Callback]
+                  ) -> Iterator[Outcome]:
     """The outcomes as they come, from at most `jobs` processes and no more than there are units; a
     single job is done in this one."""
+    shared = runs, os.getpid(), callbacks
     if jobs > 1 and len(units) == 1:  # which joblib would do in this process, and die with it
         alone = get_memmapping_executor(1)  # the one that Parallel takes
-        yield alone.submit(train_in_worker, units[0], runs, os.getpid()).result()
+        yield alone.submit(train_in_worker, units[0], *shared).result()
         return
-    tasks = [joblib.delayed(train_in_worker)(unit, runs, os.getpid()) for unit in units]
+    tasks = [joblib.delayed(train_in_worker)(unit, *shared) for unit in units]
     yield from joblib.Parallel(min(jobs, len(units)), return_as="generator_unordered")(tasks)
 
 
-def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
+def _on_dask(units: Sequence[Unit], scheduler: str, callbacks: Sequence[Callback]
+             ) -> Iterator[Outcome]:
     """One unit per task of a cluster, repeated elsewhere when a worker dies. The workers need the
     data sets."""
     try:
@@ -259,8 +271,8 @@ def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
         raise InputError(f"expected a Dask scheduler at {scheduler}, found none ({error})"
                          ) from None
     with client:
-        tasks = {client.submit(train_remotely, unit, pure=False, retries=_ATTEMPTS): unit
-                 for unit in units}
+        tasks = {client.submit(train_remotely, unit, callbacks, pure=False, retries=_ATTEMPTS):
+                 unit for unit in units}
         for task in as_completed(list(tasks)):
             unit = tasks.pop(task)  # lets the cluster forget the result
             try:
@@ -269,10 +281,10 @@ def _on_dask(units: Sequence[Unit], scheduler: str) -> Iterator[Outcome]:
                 yield _failed(unit, error)
 
 
-def train_remotely(unit: Unit) -> Outcome:
+def train_remotely(unit: Unit, callbacks: Sequence[Callback] = ()) -> Outcome:
     """Trains a unit in a temporary folder; its runs come back as the outcome's `files`."""
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
-        outcome = _train_unit(unit, Path(scratch))
+        outcome = _train_unit(unit, Path(scratch), callbacks)
         files = {folder.name: {file.name: file.read_bytes() for file in folder.glob("[!.]*")}
                  for folder in Path(scratch).iterdir() if (folder / METRICS).is_file()}
     return outcome._replace(files=files)

@@ -75,3 +75,12 @@ def test_verbose_prints_a_line_an_epoch_where_there_is_no_terminal(tmp_path, cap
     ]
     assert main([*command, str(tmp_path / "y")]) == 0
     assert "epoch" not in capsys.readouterr().err
+
+
+def test_a_verbose_sweep_prints_the_lines_of_its_processes(tmp_path, capfd):
+    command = ["sweep", "--categories", "1,8", "--methods", "o", "--epochs", "2", "--jobs", "2"]
+    assert main([*command, "--out", str(tmp_path / "x.csv"), "--verbose"]) == 0
+    lines = [line for line in capfd.readouterr().err.splitlines() if "epoch" in line]
+    assert sorted(line.split(": loss")[0] for line in lines) == [
+        f"digits {category}, o: epoch {epoch} of 2" for category in (1, 8) for epoch in (1, 2)
+    ]
