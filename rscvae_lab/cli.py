@@ -110,6 +110,10 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     atlas.add_argument("runs", nargs="+", metavar="RUN", help="finished runs' folders")
     atlas.add_argument("--points", type=int, default=300, help="at most, of each group")
     atlas.add_argument("--out", required=True, help=_CSV + "; the images lie beside it")
+    gather = add("gather", _gather, "the scores of every test image of many runs in one file")
+    gather.add_argument("runs", nargs="+", metavar="FOLDER",
+                        help="runs' folders, or folders of them such as a sweep's x.runs")
+    gather.add_argument("--out", required=True, help="the .npz to write, or to add to")
     claims = add("claims", _claims, "each claim of the paper: printed, recomputed, ours, verdict")
     claims.add_argument("--write", action="store_true",
                         help="store them in results/claims.csv; else compare with it")
@@ -289,6 +293,14 @@ def _atlas(args: argparse.Namespace) -> None:
     atlases = {atlas.method_of(run.config): atlas.Atlas.of(
         Survey.of(run), args.points, perplexities=atlas.PERPLEXITIES) for run in runs}
     print(f"finished: {atlas.write(atlases, args.out)}")
+
+
+def _gather(args: argparse.Namespace) -> None:
+    from rscvae_lab.runs.image_scores import gather
+
+    places = [Path(place).expanduser() for place in args.runs]
+    folders = [folder for place in places for folder in (place, *place.glob("*/"))]
+    print(f"finished: {args.out} has the scores of {gather(folders, args.out)} runs")
 
 
 def _claims(args: argparse.Namespace) -> int:

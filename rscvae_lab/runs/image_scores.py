@@ -1,0 +1,65 @@
+"""The scores of every test image of many runs in one small file, for statistics of one's own.
+
+`results/scores.npz` has those of `results/literal.csv`. Its entries are arrays; numpy reads it:
+
+    mnist/8/index           (N,) int32, the image's place among the data set's test images
+    mnist/8/novel           (N,) bool, False for normal images
+    mnist/8/o/seed-0        (2, N) float16, l_recon and l_mut of the run of mode o, seed 0
+
+Half precision keeps three digits; no AUROC of ours moves by more than .001 for it.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rscvae_lab.config import Config
+from rscvae_lab.errors import InputError
+from rscvae_lab.runs.run import read_config
+from rscvae_lab.storage.files import METRICS, SCORES, output_file, write_whole
+
+QUANTITIES = ["l_recon", "l_mut"]
+
+
+def key(config: Config) -> str:
+    """The entry of a config's run; `e_all` is mode e with anomalies of the whole training set."""
+    whole = config.mode == "e" and config.anomaly_base == "training_set"
+    mode = "e_all" if whole else config.mode
+    return f"{config.dataset}/{config.category}/{mode}/seed-{config.seed}"
+
+
+def gather(folders: Iterable[str | Path], out: str | Path) -> int:
+    """Adds the finished runs of VAEs among these folders to the file `out`, in place of entries of
+    the same name. Returns how many runs it holds. Raises InputError where `out` is something else,
+    and for a run whose test images are others than those of the same class in the file."""
+    out = output_file(out, ".npz", zipfile.is_zipfile)
+    entries = read(out) if out.is_file() else {}
+    for folder in sorted(map(Path, folders)):
+        if not (folder / METRICS).is_file() or not (config := read_config(folder)).method.is_vae:
+            continue
+        scores, place = pd.read_csv(folder / SCORES), f"{config.dataset}/{config.category}"
+        test = {f"{place}/index": scores["index"].to_numpy(np.int32),
+                f"{place}/novel": scores.label.to_numpy(bool)}
+        for name, images in test.items():
+            if not np.array_equal(entries.setdefault(name, images), images):
+                raise InputError(f"expected the test images of {place} in {out}, found others in "
+                                 f"{folder}")
+        entries[key(config)] = scores[QUANTITIES].to_numpy(np.float16).T
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(sorted(entries.items())))
+    write_whole(out, buffer.getvalue())
+    return sum("/seed-" in name for name in entries)
+
+
+def read(path: str | Path) -> dict[str, np.ndarray]:
+    """All entries. Raises InputError for a file that is no archive of arrays."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(f"expected scores that rscvae gather wrote in {path}, found something "
+                         f"else ({error})") from None
