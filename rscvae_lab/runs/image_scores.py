@@ -58,7 +58,7 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
 def read(path: str | Path) -> dict[str, np.ndarray]:
     """All entries. Raises InputError for a file that is no archive of arrays."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(path) as archive:
             return dict(archive)
     except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"expected scores that rscvae gather wrote in {path}, found something "
