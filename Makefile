@@ -32,7 +32,7 @@ $(V)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 test: $(V)/.ready  ## the whole test suite, notebooks included
-	$(BIN)/python -m pytest --quiet --durations=10
+	$(BIN)/python -m pytest --quiet --durations=10 --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(V)/.ready  ## what needs no notebook, browser, cluster or long training: under two minutes
 	$(BIN)/python -m pytest --quiet -m "not slow" tests

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 
 
-def pytest_configure():
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        return  # one of several processes, which share what the first one made
     os.environ["RSCVAE_RUNS"] = scratch = tempfile.mkdtemp(prefix="rscvae-runs-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
