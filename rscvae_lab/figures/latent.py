@@ -54,7 +54,7 @@ def planes(panels: Mapping[str, pd.DataFrame], borders: Mapping[str, tuple[float
     `region_plane`, borders as (least information in nats, farthest distance)."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure, grid = empty_figure(rows, columns, (4.6 * columns + 0.5, 4.2 * rows + 0.3),
+    figure, grid = empty_figure(rows, columns, (4.4 * columns + 0.5, 4.2 * rows + 0.3),
                                 sharex=True, sharey=True)
     up = 1.05 * max(frame.l_enc1.quantile(0.995) for frame in panels.values())
     right = 1.05 * max(max(frame.distance.quantile(0.995), borders[method][1])
