@@ -24,7 +24,7 @@ from rscvae_lab.figures.style import (
     two_a_row,
 )
 
-SHARE = 95  # per cent of normal test images before the line
+SHARE = 95  # per cent of normal test images on the lower left of the line
 
 
 def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np.ndarray,
@@ -76,7 +76,8 @@ def _iso_score_line(axis: Axes, parts: np.ndarray, labels: np.ndarray, weights: 
     else:
         axis.axvline(border / weights[0], color="black", linewidth=1.5)
     axis.set(xlim=(0, right), ylim=(0, up))
-    axis.set_title(f"test images; {SHARE} % of the normal ones lie below the line", fontsize=FONT)
+    axis.set_title(f"test images; lower left of the line: {SHARE} % of the normal ones",
+                   fontsize=FONT)
     axis.legend(fontsize=FONT, framealpha=0.8, loc="upper left", handletextpad=0, markerscale=2)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas
 
@@ -33,6 +34,10 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
             marker = {"marker": "o"} if len(values) < 12 else {}
             axis.plot(frame.index, values, linewidth=2, label=name, **marker | dict(styles[name]))
         axis.set(xlabel=xlabel, yscale=yscale, ylim=ylim)
+        if yscale == "log":  # 0.02 instead of 2 × 10⁻², for which there is no room
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(title, loc="left", pad=20 if name_ends(axis) else 6)
     return figure
 

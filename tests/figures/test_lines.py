@@ -44,3 +44,4 @@ def test_names_stand_beside_their_lines_on_a_logarithmic_axis():
     styles = {"low": {"color": "red"}, "high": {"color": "blue"}}
     (axis,) = figures.named_lines({"t": frame}, styles, ylim=(0.1, 1000), yscale="log").axes
     assert [names(axis)[name][1] for name in ("low", "high")] == pytest.approx([0.25, 0.75])
+    assert {"0.1", "0.2", "0.5"} <= {label.get_text() for label in axis.get_yticklabels()}
