@@ -11,10 +11,8 @@ from rscvae_lab.figures.style import (
     FONT,
     GRID,
     NORMAL_COLOUR,
-    WIDEST,
-    PlainAxes,
-    empty_figure,
     legend_below,
+    row_and_strip,
     two_a_row,
 )
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
@@ -27,11 +25,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
 
     `numbered` has rows of a method's frame to be marked 1, 2, ....
     """
-    figure, (row, below) = empty_figure(2, len(panels), (WIDEST, 6.6), height_ratios=[2, 1])
-    for axis in below:
-        axis.remove()
-    last = figure.add_subplot(row[0].get_gridspec()[1, :], axes_class=PlainAxes)
-    last.spines[["top", "right"]].set_visible(False)
+    figure, row, last = row_and_strip(len(panels), 6.6, 2)
     relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
                 for method, frame in panels.items()}
     top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())

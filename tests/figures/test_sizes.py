@@ -38,6 +38,9 @@ FIGURES = {
     "consistency": figures.consistency(dict.fromkeys(("vae", "o"), ENDS), {"vae": 0.1, "o": 0.2}),
     "change": figures.change_by_class(dict.fromkeys(("a: x", "b: x", "c: y"),
                                                     CHANGES.assign(seed=0)), "vae", "o"),
+    "deviation": figures.deviation_numbers(
+        pd.DataFrame({"normal": [0.01, 0.01], "novel": [0.1, 0.9]}, ["a", "b, 54 anomalies"]),
+        pd.DataFrame(GENERATOR.random((40, 3)), columns=list("abc")), ["normal", "novel"] * 20),
     "gaussians": figures.two_gaussians(np.arange(9), dict.fromkeys("pq", np.ones(9)),
                                        {"Bhattacharyya (ours)": 1.0, "Monte Carlo estimate": 0.9},
                                        1),
