@@ -1,6 +1,6 @@
 """The figures of the course, its widgets and its reports: arrays and frames in, a figure out."""
 
-from rscvae_lab.figures.compared import curves, plate_maps, ranking, scatter
+from rscvae_lab.figures.compared import plate_maps, ranking, scatter
 from rscvae_lab.figures.consistency import change_by_class, consistency
 from rscvae_lab.figures.diagrams import GREY, data_flow, lit_terms, semantic_regions
 from rscvae_lab.figures.differences import compared_rows, differences

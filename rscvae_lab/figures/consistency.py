@@ -11,9 +11,9 @@ from rscvae_lab.figures.style import (
     FONT,
     GRID,
     NORMAL_COLOUR,
-    WIDEST,
-    empty_figure,
     legend_below,
+    row_and_strip,
+    two_a_row,
 )
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
@@ -25,7 +25,7 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
 
     `numbered` has rows of a method's frame to be marked 1, 2, ....
     """
-    figure, ((*row, last),) = empty_figure(1, len(panels) + 1, (WIDEST, 3.7))
+    figure, row, last = row_and_strip(len(panels), 6.6, 2)
     relative = {method: frame[["l_recon", "l_mut"]] / frame[["l_recon", "l_mut"]].mean()
                 for method, frame in panels.items()}
     top = 1.05 * max(frame.to_numpy().max() for frame in relative.values())
@@ -67,7 +67,7 @@ def change_by_class(panels: Mapping[str, pd.DataFrame], before: str, after: str,
     and pink elsewhere. Titles count the improvements of the mean.
     """
     classes = list(dict.fromkeys(next(iter(panels.values())).category))[::-1]
-    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 0.4 * len(classes) + 1.6), sharey=True)
+    figure, row = two_a_row(len(panels), 0.32 * len(classes) + 0.8)
     for axis, (name, frame) in zip(row, panels.items()):
         verb, sign = ("rises", 1) if name in rising else ("falls", -1)
         means = frame.groupby("category")[[before, after]].mean().reindex(classes)
@@ -83,10 +83,10 @@ def change_by_class(panels: Mapping[str, pd.DataFrame], before: str, after: str,
                           markersize=6)
                 axis.scatter(values[after], place, s=44, c=colours, zorder=3)
                 count = better.sum()
-        axis.set(xlabel=name.split(":")[-1].strip(), ylim=(-0.8, len(classes) - 0.4))
+        axis.set(xlabel=name.split(":")[-1].strip(), ylim=(-0.8, len(classes) - 0.4),
+                 yticks=range(len(classes)), yticklabels=classes, ylabel="normal class")
         axis.set_title(f"{name.split(':')[0]}: {verb} in {count} of {len(classes)}", fontsize=FONT)
         axis.grid(**GRID)
-    row[0].set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class")
     row[0].plot([], [], "o", color="black", fillstyle="none", label=METHOD_NAMES[before])
     for colour, verdict in ((BETTER_COLOUR, "better"), (WORSE_COLOUR, "worse")):
         row[0].plot([], [], "o", color=colour, label=f"{METHOD_NAMES[after]}, {verdict}")

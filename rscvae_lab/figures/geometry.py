@@ -20,11 +20,11 @@ from rscvae_lab.figures.style import (
     WIDEST,
     axes,
     canvas,
-    empty_figure,
     legend_below,
+    two_a_row,
 )
 
-SHARE = 95  # per cent of normal test images before the line
+SHARE = 95  # per cent of normal test images on the lower left of the line
 
 
 def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np.ndarray,
@@ -36,16 +36,16 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
         parts: l_recon / E[l_recon] and l_mut / E[l_mut] of each test image, (N, 2).
         curves: normaliser -> AUROC at each of `alphas`; the parts are divided by the first one's.
     """
-    figure = canvas(WIDEST, 3.7)
-    plane, roc, sweep = (axes(figure, left, 0.14, width, 0.76)
-                         for left, width in ((0.055, 0.28), (0.405, 0.24), (0.735, 0.26)))
+    figure = canvas(WIDEST, 5)
+    plane = axes(figure, 0.055, 0.11, 0.52, 0.81)
+    roc, sweep = (axes(figure, 0.66, bottom, 0.335, 0.31) for bottom in (0.61, 0.11))
     weights = np.array([1 - alpha, alpha])
     scores = parts @ weights
     _iso_score_line(plane, parts, labels, weights, np.percentile(scores[labels == NORMAL], SHARE))
     (owner, first), *_ = curves.items()
     roc.plot(*roc_curve(labels == NOVEL, scores)[:2], color="black")
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle=":")
-    roc.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal",
+    roc.set(xlabel="false positive rate", ylabel="true positive rate",
             xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     roc.set_title(f"AUROC = {np.interp(alpha, alphas, first):.3f}", fontsize=FONT)
     for (name, values), style in zip(curves.items(), ("-", "--")):
@@ -76,7 +76,8 @@ def _iso_score_line(axis: Axes, parts: np.ndarray, labels: np.ndarray, weights: 
     else:
         axis.axvline(border / weights[0], color="black", linewidth=1.5)
     axis.set(xlim=(0, right), ylim=(0, up))
-    axis.set_title(f"line: {SHARE} % of normal images lie before it", fontsize=FONT)
+    axis.set_title(f"test images; lower left of the line: {SHARE} % of the normal ones",
+                   fontsize=FONT)
     axis.legend(fontsize=FONT, framealpha=0.8, loc="upper left", handletextpad=0, markerscale=2)
 
 
@@ -86,9 +87,9 @@ def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
 
     Each frame has a row a class and the columns `recon` and `both`.
     """
-    rows = max(map(len, panels.values()))
-    figure, (row,) = empty_figure(1, len(panels), (WIDEST, 0.32 * rows + 1.5))
-    for axis, (name, frame) in zip(row, panels.items()):
+    height = 0.25 * max(map(len, panels.values())) + 0.9
+    figure, grid = two_a_row(len(panels), height)
+    for axis, (name, frame) in zip(grid, panels.items()):
         frame, place = frame.iloc[::-1], np.arange(len(frame))
         better = (frame.both > frame.recon).to_numpy()
         colours = np.where(better, BETTER_COLOUR, WORSE_COLOUR)
@@ -99,12 +100,11 @@ def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
                                         (WORSE_COLOUR, "lower", ~better)):
             axis.plot(frame.both[chosen], place[chosen], "o", color=colour, markersize=7,
                       label=f"with $l_{{mut}}$ (α = 0.5): {verdict}")
-        axis.set(yticks=place, yticklabels=frame.index, xlabel="AUROC (axis cut)",
-                 ylim=(-0.6, len(frame) - 0.4))
+        axis.set(yticks=place, yticklabels=frame.index, ylabel="normal class",
+                 xlabel="AUROC (axis cut)", ylim=(-0.6, len(frame) - 0.4))
         axis.set_title(f"{name}: raised in {better.sum()} of {len(frame)},\n"
                        f"mean {frame.recon.mean():.3f} to {frame.both.mean():.3f}", fontsize=FONT)
         axis.grid(**GRID)
-    row[0].set_ylabel("normal class")
-    legend_below(figure, row[0])
+    legend_below(figure, grid[0])
     figure.suptitle(title, fontsize=FONT)
     return figure

@@ -68,7 +68,7 @@ def image_columns(rows: Mapping[str, np.ndarray], labels: Sequence[int], title: 
     may be empty. Cells are whole pixels wide, which keeps images sharp, and images have few grey
     levels, which keeps the file small where they are noisy."""
     pixel = 1 / DPI  # inches
-    name_width, cell, side, line = 144 * pixel, 67 * pixel, 64 * pixel, 24 * pixel
+    name_width, cell, side, line = 172 * pixel, 67 * pixel, 64 * pixel, 24 * pixel
     n, head = max(map(len, rows.values())), line * (bool(title) + bool(len(labels)))
     width, height = name_width + cell * n, head + cell * len(rows)
     figure = canvas(width, height)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas
 
@@ -17,13 +18,14 @@ LETTER = 0.57 * FONT / 72  # inches, the usual width of one
 
 def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping[str, Any]],
                 xlabel: str = "", height: float = 3.6,
-                ylim: tuple[float | None, float | None] = (None, None)) -> Figure:
+                ylim: tuple[float | None, float | None] = (None, None), yscale: str = "linear"
+                ) -> Figure:
     """One panel for each frame, titled by its key: a line for each column over the index, numbers
     or names, with the column's name where the line ends or leaves the panel.
 
     `styles` says how matplotlib draws the line of each column.
     """
-    figure, n, left = canvas(WIDEST, height), len(panels), 0.5
+    figure, n, left = canvas(WIDEST, height), len(panels), 0.48
     for i, (title, frame) in enumerate(panels.items()):
         right = 0.15 + LETTER * max(len(re.sub(r"[\\${}]", "", name)) for name in frame)
         axis = axes(figure, i / n + left / WIDEST, 0.5 / height, 1 / n - (left + right) / WIDEST,
@@ -31,7 +33,11 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
         for name, values in frame.items():
             marker = {"marker": "o"} if len(values) < 12 else {}
             axis.plot(frame.index, values, linewidth=2, label=name, **marker | dict(styles[name]))
-        axis.set(xlabel=xlabel, ylim=ylim)
+        axis.set(xlabel=xlabel, yscale=yscale, ylim=ylim)
+        if yscale == "log":  # 0.02 instead of 2 × 10⁻², for which there is no room
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(title, loc="left", pad=20 if name_ends(axis) else 6)
     return figure
 

@@ -21,7 +21,7 @@ from rscvae_lab.figures.style import (
     WIDEST,
     axes,
     canvas,
-    empty_figure,
+    row_and_strip,
 )
 from rscvae_lab.methods import METHOD_NAMES
 
@@ -123,14 +123,14 @@ def deviation_numbers(rates: pd.DataFrame, errors: pd.DataFrame, groups: Sequenc
         groups: `normal` or `novel`, an image.
     """
     first, *others = errors
-    figure, ((bars, *planes),) = empty_figure(1, 1 + len(others), (WIDEST, 3.6))
+    figure, planes, bars = row_and_strip(len(others), 6.8, 1.8, strip_first=True)
     for y, row in enumerate(rates.iloc[::-1].itertuples()):
         bars.plot([row.normal, row.novel], [y, y], color="#cbd5e0", linewidth=3, zorder=0)
         for (_, label, colour), shift in zip(LABELS, (-0.3, 0.18)):
             share = getattr(row, label)
             bars.plot(share, y, "o", markersize=8, color=colour)
             bars.annotate(f"{label} {share:.1%}", (share, y + shift), ha="center", color=colour)
-    bars.set(xlim=(-0.38, 1.38), ylim=(-0.6, len(rates) - 0.4), xticks=(0, 0.5, 1),
+    bars.set(xlim=(-0.1, 1.1), ylim=(-0.6, len(rates) - 0.4), xticks=(0, 0.5, 1),
              xlabel="share of test images", yticks=range(len(rates)),
              yticklabels=[name.replace(", ", "\n") for name in rates.index[::-1]],
              title="in the unknown region")

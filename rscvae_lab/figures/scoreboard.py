@@ -7,7 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rscvae_lab.figures.style import FONT, GRID, WIDEST, empty_figure, floor_lines, legend_below
+from rscvae_lab.figures.style import (
+    FONT,
+    GRID,
+    WIDEST,
+    empty_figure,
+    floor_lines,
+    legend_below,
+    two_a_row,
+)
 from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
@@ -83,8 +91,7 @@ def compared_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
 def _method_panels(boards: Mapping[str, pd.DataFrame], methods: Sequence[str], height: float,
                    margin: float) -> tuple[Figure, Sequence[Axes]]:
     """A panel a board, a line a method."""
-    size = (4.9 * len(boards) + 0.8, height)
-    figure, (row,) = empty_figure(1, len(boards), size, sharex=True, sharey=True)
+    figure, (row,) = empty_figure(1, len(boards), (WIDEST, height), sharex=True, sharey=True)
     for axis, name in zip(row, boards):
         axis.set(title=name, xlabel="mean AUROC over ten classes (axis cut)",
                  ylim=(-0.6, len(methods) + margin))
@@ -101,18 +108,16 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
     frame = frame.dropna(subset="printed")
     methods = [method for method in METHOD_NAMES if method in set(frame.method)]
     classes = list(dict.fromkeys(frame.category))[::-1]
-    size = (2.6 * len(methods) + 0.8, 0.34 * len(classes) + 1.5)
-    figure, (row,) = empty_figure(1, len(methods), size, sharex=True, sharey=True)
+    lowest = min(frame[["ours", "oracle", "printed", "low"]].min().min(), floor.min())
+    figure, row = two_a_row(len(methods), 0.25 * len(classes) + 0.8)
     for axis, method in zip(row, methods):
         rows = frame[frame.method == method].set_index("category").loc[classes]
         _gap_panel(axis, rows, floor.loc[classes])
         axis.set_title(METHOD_NAMES[method], color=METHOD_COLOURS[method], fontweight="bold")
-        axis.set_xlabel("test AUROC (axis cut)")
-    lowest = min(frame[["ours", "oracle", "printed", "low"]].min().min(), floor.min())
-    row[0].set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class",
-               xlim=(np.floor(20 * lowest) / 20, 1.005))
-    figure.suptitle(title, fontsize=11)
-    legend_below(figure, row[0], 5)
+        axis.set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class",
+                 xlabel="test AUROC (axis cut)", xlim=(np.floor(20 * lowest) / 20, 1.005))
+    figure.suptitle(title, fontsize=FONT)
+    legend_below(figure, row[0], 3)
     return figure
 
 

@@ -38,6 +38,32 @@ def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: A
     return figure, axes
 
 
+def two_a_row(panels: int, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """A figure as wide as the page with two panels a row, each row so many inches high, so that no
+    panel is narrower than 300 pixels; one panel has the row to itself."""
+    columns = min(2, panels)
+    rows = -(-panels // columns)
+    figure, grid = empty_figure(rows, columns, (WIDEST, height * rows + 0.4), **kwargs)
+    for axis in grid.flat[panels:]:
+        axis.remove()
+    return figure, grid.flat[:panels]
+
+
+def row_and_strip(panels: int, height: float, ratio: float, strip_first: bool = False
+                  ) -> tuple[Figure, np.ndarray, Axes]:
+    """A figure as wide as the page: a row of panels, `ratio` times as high as one panel across the
+    whole width below it, or above it."""
+    ratios = [1, ratio] if strip_first else [ratio, 1]
+    figure, rows = empty_figure(2, panels, (WIDEST, height), height_ratios=ratios)
+    row, other = rows[::-1] if strip_first else rows
+    for axis in other:
+        axis.remove()
+    place = row[0].get_gridspec()[int(not strip_first), :]
+    strip = figure.add_subplot(place, axes_class=PlainAxes)
+    strip.spines[["top", "right"]].set_visible(False)
+    return figure, row, strip
+
+
 def square(size: float = 3.8) -> tuple[Figure, Axes]:
     """An empty figure with one square axis, for a notebook to draw on."""
     figure, ((axis,),) = empty_figure(1, 1, (size + 0.4, size))

@@ -3,6 +3,7 @@ region table."""
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -128,7 +129,7 @@ def _sections(notebook: dict[str, Any]) -> list[str]:
         if cell["cell_type"] == "markdown":
             for line in "".join(cell["source"]).splitlines():
                 if line.startswith("## "):
-                    heading = f"<h2>{html.escape(line[3:])}</h2>"
+                    heading = f"<h2>{html.escape(re.sub('[$*`]', '', line[3:]))}</h2>"
         elif GLANCE in cell["metadata"].get("tags", []):
             caption = html.escape(cell["metadata"].get("caption", ""))
             parts += [heading, *(_as_html(output, caption) for output in cell["outputs"])]

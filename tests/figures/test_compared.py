@@ -18,17 +18,14 @@ def some_ranking() -> pd.DataFrame:
 def examples() -> dict:
     pictures, masks = GENERATOR.random((3, 3, 64, 64)), GENERATOR.random((3, 64, 64)) > 0.9
     frame = pd.DataFrame(GENERATOR.random((20, 2)), columns=["ink (grey levels)", "error"])
-    line = pd.Series([1.0, 0.5], pd.Index([1, 2], name="step"))
-    lines = {"a": {"x": line}, "b": {"x": line, "y": line}}
     return {
         "against": figures.scatter(frame, np.arange(20) % 2, "a"),
-        "curves": figures.curves(lines, ["loss", "AUROC"], log=["a"]),
         "maps": figures.plate_maps(pictures, masks, {"random (x)": np.zeros((3, 64, 64))}, "abc"),
         "ranking": figures.ranking(some_ranking()),
     }
 
 
-@pytest.mark.parametrize("name", ["against", "curves", "maps", "ranking"])
+@pytest.mark.parametrize("name", ["against", "maps", "ranking"])
 def test_figures_can_be_drawn(name):
     assert png(examples()[name]).startswith(b"\x89PNG")
 
@@ -54,17 +51,11 @@ def test_the_ranking_has_the_best_on_top_and_the_floor_as_a_line():
     assert left.lines[0].get_xdata()[0] == 0.9
 
 
-def test_points_and_lines_of_a_label_have_its_colour():
+def test_points_of_a_label_have_its_colour():
     frame = pd.DataFrame({"ink": np.arange(4.0), "error": np.arange(4.0)})
     novel, normal = figures.scatter(frame, np.array([0, 0, 0, 1]), "").axes[0].lines
     assert (normal.get_color(), len(normal.get_xdata())) == (NORMAL_COLOUR, 3)
     assert (novel.get_color(), len(novel.get_xdata())) == (NOVEL_COLOUR, 1)
-    values = pd.Series([1.0, 0.1], pd.Index([1, 2], name="step"))
-    left, right = figures.curves(
-        {"a": {"novel": values, "other": values}, "b": {"x": values}}, "yz", ["a"]
-    ).axes
-    assert left.lines[0].get_color() == NOVEL_COLOUR != left.lines[1].get_color()
-    assert (left.get_yscale(), right.get_yscale()) == ("log", "linear")
 
 
 def test_maps_of_a_row_share_a_scale():

@@ -37,3 +37,11 @@ def test_names_that_would_overlap_are_moved_apart_and_no_further():
     assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:]))
     assert spread(np.array([0.0, 5.0, 0.5]), 1) == pytest.approx([-0.25, 5, 0.75])
     assert spread(np.array([2.0, 2.0, 2.0]), 2) == pytest.approx([0, 2, 4])
+
+
+def test_names_stand_beside_their_lines_on_a_logarithmic_axis():
+    frame = pd.DataFrame({"low": [1.0, 1.0], "high": [1.0, 100.0]}, index=[0, 1])
+    styles = {"low": {"color": "red"}, "high": {"color": "blue"}}
+    (axis,) = figures.named_lines({"t": frame}, styles, ylim=(0.1, 1000), yscale="log").axes
+    assert [names(axis)[name][1] for name in ("low", "high")] == pytest.approx([0.25, 0.75])
+    assert {"0.1", "0.2", "0.5"} <= {label.get_text() for label in axis.get_yticklabels()}

@@ -49,7 +49,7 @@ def test_shares_and_paired_errors_are_said_in_numbers():
     rates = pd.DataFrame({"normal": [0.01, 0.02], "novel": [0.0, 0.9]}, index=["VAE", "e"])
     errors = pd.DataFrame({"VAE": [20.0, 40, 60, 80], "e": [22.0, 42, 100, 140]})
     groups = ["normal", "normal", "novel", "novel"]
-    bars, plane = figures.deviation_numbers(rates, errors, groups).axes
+    plane, bars = figures.deviation_numbers(rates, errors, groups).axes
     assert {text.get_text() for text in bars.texts} == {
         "normal 1.0%",
         "normal 2.0%",

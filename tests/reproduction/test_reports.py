@@ -40,7 +40,11 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
     table = {"output_type": "execute_result", "data": {"text/html": ["<table>", "</table>"]}}
     prose = {"output_type": "display_data", "data": {"text/markdown": "**Here:** fine"}}
     cells = [
-        {"cell_type": "markdown", "source": ["## Who wins & why?\n", "text"], "metadata": {}},
+        {
+            "cell_type": "markdown",
+            "source": ["## Who wins & *why* ($S_a$)?\n", "text"],
+            "metadata": {},
+        },
         {
             "cell_type": "code",
             "source": [],
@@ -57,7 +61,7 @@ def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
     ]
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
     page = reports.glance(Config(), [tmp_path / "n.ipynb"])
-    assert page.count("Who wins &amp; why?") == 1
+    assert page.count("<h2>Who wins &amp; why (S_a)?</h2>") == 1
     assert 'width="450" src="data:image/png;base64,QUJD"' in page
     assert 'alt="One row a method &amp; seed"' in page
     assert page.count('<p class="caption">') == 1
