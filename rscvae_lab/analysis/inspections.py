@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.analysis.localization import error_maps, pixel_auroc
 from rscvae_lab.config import IMAGE_FOLDERS, require_vae
 from rscvae_lab.datasets.industrial import parts_of, split_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.localization import error_maps, pixel_auroc
 from rscvae_lab.scoring import auroc
 
 MEASURES = ("brightness", "l_recon", "l_mut", "novelty_score")

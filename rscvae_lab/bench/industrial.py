@@ -58,4 +58,4 @@ def _input(images: Tensor, config: Config) -> Iterator[Tensor]:
     while True:
         draws = draw_epoch(config, 1, len(images))
         for order, augmentation in zip(draws.order, draws.augmentation):
-            yield augmented(to_unit(images[order]), augmentation)
+            yield augmented(to_unit(images[order]), augmentation, config.rigid)

@@ -105,6 +105,15 @@ def parts_of(config: Config, masks: bool = True) -> Parts:
     return parts
 
 
+def test_masks(config: Config, index: Tensor) -> Tensor | None:
+    """The masks of these test images, bool (N, 1, S, S), True on the defect; None without ground
+    truth, or where it cannot be read: no training fails for it."""
+    with suppress(InputError):
+        masks = mvtec_ad.masks_of(category_folder(config), config.image_size)
+        return None if masks is None else masks[index]
+    return None
+
+
 def survey(config: Config) -> str:
     """How many of the user's images a config takes, and what is left out; empty for data sets that
     are complete or not there."""
@@ -123,10 +132,11 @@ def industrial_split(config: Config) -> OneClassSplit:
 def split_of(parts: Parts, config: Config,
              take: Callable[[Tensor, Tensor], Tensor] = Tensor.__getitem__) -> OneClassSplit:
     """The split of a category's images; `take` says how images (N, ...) of an index are taken.
-    `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
-    They leave the test set of every mode, so that all have the same one (our choice; in the paper,
-    only mode e's). Raises InputError for fewer than two normal images, or where mode e has no
-    defective ones."""
+    `test_without` test images of each type of defect, drawn by `split_seed`, leave the test set of
+    every mode, so that all have the same one (our choice; in the paper, only mode e's);
+    `per_defect` of them, drawn by `seed`, are mode e's anomalies. Without `test_without` these are
+    the same, drawn by `split_seed`. Raises InputError for fewer than two normal images, or where
+    mode e has no defective ones."""
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
         raise InputError(f"expected at least 2 normal images of {config.category} to train on, "
@@ -166,12 +176,15 @@ def kinds_of(kinds: Sequence[str]) -> list[str]:
 
 
 def _anomalies_and_tested(classes: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """Positions of the test images that are mode e's anomalies, and of the others."""
+    """Positions of the test images that are mode e's anomalies, and of those that are tested."""
     anomalies, tested = [classes[:0]], torch.ones(len(classes), dtype=torch.bool)
     for number in filter(None, classes.unique().tolist()):
         of_kind = torch.nonzero(classes == number).flatten()
-        n = min(config.per_defect, len(of_kind) - 1)  # at least one is tested
+        n = min(config.test_without or config.per_defect, len(of_kind) - 1)  # one is tested
         sample, _ = draw(len(of_kind), n, config.split_seed, stream=200 + number)
+        tested[of_kind[sample]] = False
+        if config.test_without:
+            shown, _ = draw(n, min(config.per_defect, n), config.seed, stream=300 + number)
+            sample = sample[shown]
         anomalies.append(of_kind[sample])
-    tested[torch.cat(anomalies)] = False
     return torch.cat(anomalies), torch.nonzero(tested).flatten()

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from rscvae_lab.analysis.localization import error_maps
 from rscvae_lab.datasets.image_files import read_image
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures.images import show_image
@@ -15,6 +14,7 @@ from rscvae_lab.figures.parts import error_map
 from rscvae_lab.figures.style import axes, canvas, png
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.localization import error_maps
 from rscvae_lab.storage.files import make_folder, write_whole
 
 TOP = 0.5  # the error, in grey levels of [0, 1], of the brightest colour in every map

@@ -97,6 +97,29 @@ def test_every_mode_and_seed_is_judged_on_the_same_pictures(plate):
         assert len(other.anomalies) == (6 if mode == "e" else 0)
 
 
+def test_one_test_set_for_every_mode_and_number_of_anomalies(plate):
+    """Three of each kind are set aside; seeds draw which of them are shown to mode e, and those
+    shown one by one are among those shown by twos."""
+    tested = load_split(plate(test_without=3))
+    assert tested.counts["n_test_novel"] == 3 and tested.counts["n_test_normal"] == N_GOOD
+    shown = {}
+    for per_defect in (1, 2, 3):
+        for seed in range(6):
+            split = load_split(plate(mode="e", per_defect=per_defect, test_without=3, seed=seed))
+            assert_same(tested, split, "train", "heldout", "test", "test_index")
+            shown[per_defect, seed] = set(pictures(split.anomalies))
+            assert len(shown[per_defect, seed]) == 3 * per_defect
+            assert not shown[per_defect, seed] & set(pictures(split.test))
+            assert per_defect == 1 or shown[per_defect - 1, seed] < shown[per_defect, seed]
+    assert len(set(map(frozenset, (shown[1, seed] for seed in range(6))))) > 2
+    assert len(set(map(frozenset, (shown[3, seed] for seed in range(6))))) == 1
+
+
+def test_what_is_shown_cannot_be_tested(plate):
+    with pytest.raises(InputError, match="per_defect must be at most test_without 2, found 3"):
+        plate(mode="e", per_defect=3, test_without=2)
+
+
 def test_the_split_seed_alone_draws(plate):
     one, again, other = (load_split(plate(mode="e", split_seed=seed)) for seed in (0, 0, 1))
     assert_same(one, again, *vars(one))

@@ -124,7 +124,7 @@ def test_shipped_weights_are_small_and_complete():
 def test_shipped_metrics_follow_from_the_weights(name):
     """Measured anew on the real test images; other CPUs round differently."""
     run = Run.load(SHIPPED / name)
-    scores, metrics = evaluate(run.model, load_split(run.config), run.config)
+    scores, metrics, _ = evaluate(run.model, load_split(run.config), run.config)
     for figure in METRIC_NAMES:
         if isinstance(metrics.get(figure), float):
             assert metrics[figure] == pytest.approx(run.metrics[figure], abs=2e-3), figure
