@@ -9,6 +9,7 @@ leaves .90 to .95 on screws, capsules and pills, where bilinear interpolation le
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
@@ -17,6 +18,7 @@ from rscvae_lab.config import FOLDER, IMAGE_FOLDERS, Config
 
 DEGREES, SHIFT = 5.0, 0.02  # at most, to either side; of the image's side
 SIDES = (32, 96)  # of the square that is cut out, in pixels of an image of 256
+PASTED_SIDES = (16, 48)  # of the square that is pasted, likewise
 SQUARE_SIDE = 5  # its column in the draws; 0 where nothing is cut out
 _BOTH = ("carpet", "grid", "hazelnut", "leather", "screw", "tile", "wood", "plate")
 _HALF_TURNED = ("screw",)  # flipped both ways or not at all: a mirrored thread is left-handed
@@ -79,6 +81,20 @@ def augmented(x: Tensor, augmentation: Tensor, bicubic: bool = False) -> Tensor:
     if more or bicubic:
         moved = (moved * factor.view(-1, 1, 1, 1)).clamp_(0, 1)
     return (moved * ~_squares(top, left, side, size)).view(x.shape)
+
+
+def pasted(images: Tensor, n: int, seed: int) -> Tensor:
+    """n pseudo-defects to choose settings by, uint8 (n, C, S, S): image i modulo N with a square
+    of itself pasted elsewhere (Li et al. 2021), half as large as mode d's cut squares, which are
+    black: no mode is trained on these. Our choice, where the paper chooses on the test set."""
+    generator, size = np.random.default_rng((seed, 400)), images.shape[-1]
+    changed = images[torch.arange(n) % len(images)].clone()
+    for image in changed:
+        side = round(generator.uniform(*PASTED_SIDES) * size / 256)
+        top, left, *source = generator.integers(0, size - side + 1, 4).tolist()
+        square = image[:, source[0] : source[0] + side, source[1] : source[1] + side].clone()
+        image[:, top : top + side, left : left + side] = square
+    return changed
 
 
 def _squares(top: Tensor, left: Tensor, side: Tensor, size: int) -> Tensor:

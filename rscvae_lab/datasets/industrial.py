@@ -20,12 +20,15 @@ from rscvae_lab.config import (
     subfolders,
 )
 from rscvae_lab.datasets import mvtec_ad, synthetic
+from rscvae_lab.datasets.augmentation import pasted
 from rscvae_lab.datasets.image_cache import Digests, fingerprint
 from rscvae_lab.datasets.image_files import images_in
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
 from rscvae_lab.storage.files import absolute, data_root
+
+N_VALIDATION = 100  # pseudo-defects to choose settings by
 
 
 def category_folder(config: Config) -> Path:
@@ -154,9 +157,10 @@ def split_of(parts: Parts, config: Config,
                          f"and tests on others, found kinds of a single image of "
                          f"{config.category}: expected another mode, or two images of a kind")
     heldout, defects = parts.train[heldout], parts.test[anomalies] if mode_e else none
+    validation = pasted(heldout, N_VALIDATION, config.split_seed)
     return OneClassSplit(
-        train=take(parts.train, rest), anomalies=defects, heldout=heldout, validation=none,
-        pool=none, test=take(parts.test, tested),
+        train=take(parts.train, rest), anomalies=defects, heldout=heldout,
+        validation=validation, pool=none, test=take(parts.test, tested),
         test_labels=torch.where(classes[tested] == 0, NORMAL, NOVEL),
         test_classes=classes[tested], test_index=tested)
 

@@ -6,7 +6,13 @@ import torch
 from scipy.ndimage import rotate
 
 from rscvae_lab.config import CATEGORIES, Config
-from rscvae_lab.datasets.augmentation import SQUARE_SIDE, augmented, draw_augmentation, flips
+from rscvae_lab.datasets.augmentation import (
+    SQUARE_SIDE,
+    augmented,
+    draw_augmentation,
+    flips,
+    pasted,
+)
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batches
 from rscvae_lab.engine.draws import draw_epoch
@@ -281,6 +287,31 @@ def test_poses_of_many_are_those_of_each(generator):
             torch.testing.assert_close(together[m, b], alone[0, 0], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [64, 256])
+def test_a_pasted_square_comes_from_the_same_picture(size):
+    """Each pixel has a number of its own, so what was pasted says where it comes from."""
+    numbers = torch.arange(size**2)
+    number = torch.stack([numbers % 256, numbers // 256, 0 * numbers]).view(1, 3, size, size)
+    images = torch.cat([number, number]).to(torch.uint8)
+    images[1, 2] = 1
+    changed = pasted(images, 60, seed=3)
+    assert torch.equal(changed, pasted(images, 60, seed=3))
+    assert not torch.equal(changed, pasted(images, 60, seed=4))
+    sides = set()
+    for i, image in enumerate(changed):
+        assert (image[2] == i % 2).all()
+        differs = (image != images[i % 2]).any(0)
+        rows, columns = (differs.any(axis).nonzero().flatten() for axis in (1, 0))
+        if not len(rows):
+            continue  # pasted onto itself
+        top, left, side = int(rows[0]), int(columns[0]), len(rows)
+        assert len(columns) == side and differs.sum() == side**2
+        source = image[0].int() + 256 * image[1].int() - number[0, 0] - 256 * number[0, 1]
+        assert len(source[top : top + side, left : left + side].unique()) == 1
+        sides.add(side)
+    assert min(sides) >= 16 * size / 256 and max(sides) <= 48 * size / 256 and len(sides) > 5
+
+
 def test_cut_pictures_are_trained_on_as_anomalies(generator):
     images = torch.randint(110, 146, (20, 3, 32, 32), generator=generator, dtype=torch.uint8)
     none, label = images[:0], torch.zeros(0, dtype=torch.long)
@@ -291,4 +322,4 @@ def test_cut_pictures_are_trained_on_as_anomalies(generator):
     x = torch.cat([batch.x for batch in batches])
     cut = draw_epoch(config, 1, 20).augmentation[..., SQUARE_SIDE].flatten() > 0
     assert torch.equal(y, cut) and 0 < y.sum() < 24
-    assert torch.equal((x == 0).flatten(1).any(1), cut), "no overshoot of the interpolation reaches 0"
+    assert torch.equal((x == 0).flatten(1).any(1), cut), "no overshoot reaches 0"
