@@ -126,7 +126,8 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config
         metrics |= _validation(heldout, measure(model, split.validation, config.js))
         if calibration:
             metrics |= {"auroc_local": _auroc(labels, test.local_score),
-                        "auroc_local_max": _auroc(labels, test.local_max)}
+                        "auroc_local_max": _auroc(labels, test.local_max),
+                        "local_gain_error": _difference_error(labels, test)}
             metrics |= _by_pixel(model, split, config, calibration)
     else:
         test, heldout, novel = (score(model, images, config, None)
@@ -174,6 +175,13 @@ def _by_pixel(model: nn.Module, split: OneClassSplit, config: Config, calibratio
 
 def _auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return scoring.auroc(labels, scores) if len(np.unique(labels)) == 2 else None
+
+
+def _difference_error(labels: np.ndarray, test: pd.DataFrame) -> float | None:
+    """The standard error of auroc_local - auroc_heldout_norm, from the finite test set alone."""
+    if min(np.bincount(labels, minlength=2)) < 2:
+        return None
+    return scoring.auroc_difference_error(labels, test.local_score, test.novelty_score)
 
 
 def _validation(heldout: pd.DataFrame, novel: pd.DataFrame) -> dict[str, float | None]:

@@ -42,7 +42,7 @@ METRIC_NAMES = ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auro
                 "semantic_deviation_rate", "normal_in_unknown", "false_alarms_low",
                 "false_alarms_high", "auroc_local", "auroc_local_max", "auroc_validation_local",
                 "auroc_validation_local_max", "threshold_local", "threshold_local_max",
-                "pixel_auroc", "pro")
+                "pixel_auroc", "pro", "local_gain_error")
 FALSE_ALARMS = ("false_alarms_low", "false_alarms_high")
 # which older runs and tables lack
 LATER_METRICS = METRIC_NAMES[METRIC_NAMES.index(FALSE_ALARMS[0]):]

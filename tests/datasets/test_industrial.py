@@ -26,6 +26,7 @@ from rscvae_lab.runs.localization import (
     pro,
     without_each,
 )
+from rscvae_lab.scoring import auroc_difference_error
 from rscvae_lab.trainers import train
 
 pytestmark = pytest.mark.slow
@@ -150,6 +151,9 @@ def test_a_run_leaves_the_local_score_beside_eq_15(plate, tmp_path):
     for name, column in (("auroc_local", 0), ("auroc_local_max", 1)):
         by_hand = roc_auc_score(split.test_labels, expected[:, column])
         assert metrics[name] == pytest.approx(by_hand)
+    scores = read.scores
+    error = auroc_difference_error(scores.label, scores.local_score, scores.novelty_score)
+    assert metrics["local_gain_error"] == pytest.approx(error)
     masks = parts_of(config).masks[split.test_index]
     assert metrics["pixel_auroc"] == pytest.approx(pixel_auroc(masks, scaled), abs=1e-4)
     assert metrics["pro"] == pytest.approx(pro(masks, scaled), abs=1e-4)
