@@ -117,6 +117,24 @@ def test_masks(config: Config, index: Tensor) -> Tensor | None:
     return None
 
 
+def judged_files(config: Config) -> tuple[str, list[Path]]:
+    """What a config's training is judged on, in words, and the files: its test images, or where
+    there are none the held-out ones. Raises InputError as `mvtec_ad.load`, but for damaged
+    files."""
+    train, test, kinds = mvtec_ad.files_of(category_folder(config))
+    if test:
+        order = kinds_of(kinds)
+        classes = torch.tensor([order.index(kind) for kind in kinds])
+        return "test images", [test[i] for i in _anomalies_and_tested(classes, config)[1]]
+    return "held-out images, of which none was trained on", [
+        train[i] for i in _heldout(len(train), config)[0]]
+
+
+def _heldout(n: int, config: Config) -> tuple[Tensor, Tensor]:
+    """Which of n normal images are held out, and which are trained on."""
+    return draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+
+
 def survey(config: Config) -> str:
     """How many of the user's images a config takes, and what is left out; empty for data sets that
     are complete or not there."""
@@ -147,7 +165,7 @@ def split_of(parts: Parts, config: Config,
     if mode_e and not set(parts.kinds) - {GOOD}:
         raise InputError(f"mode e trains on defective images of {config.category}, found none: "
                          "expected another mode")
-    heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+    heldout, rest = _heldout(n, config)
     order = kinds_of(parts.kinds)
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)
