@@ -235,7 +235,9 @@ def _score(args: argparse.Namespace) -> int:
     shipped = resource(args.run)
     run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
     table, unreadable, left = score_images(run, args.images, args.out)
-    print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
+    local = (f" ({int(table.novel_local.sum())} by the local score)" if "novel_local" in table
+             else "")
+    print(f"{len(table)} images scored, {int(table.novel.sum())} called novel{local}: {args.out}")
     _print_notes({Run.load(run).threshold_note})
     if args.pictures:
         from rscvae_lab.figures.scored import write_scored

@@ -20,7 +20,7 @@ from rscvae_lab.runs import localization
 from rscvae_lab.runs.localization import LOCAL, Calibration, error_maps, local_scores
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
-PIXELS = 2**26  # of all test images, above which no figures by pixel are computed
+PIXELS = 2**24  # of all test images, above which no figures by pixel are computed
 _CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 per forward pass; fewer if they are larger
 
 
