@@ -91,8 +91,9 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
                        "with the package: pretrained/mnist-5/e")
     score.add_argument("--images", required=True, nargs="+", help="folders or image files")
     score.add_argument("--out", required=True, help=_CSV)
-    score.add_argument("--pictures", metavar="DIR", help="a folder for a PNG of each image, with "
-                       "its reconstruction, error map, score and decision")
+    score.add_argument("--pictures", metavar="DIR", help="a folder for a page of results, "
+                       "index.html, and a PNG of each image, with its reconstruction, error map, "
+                       "score and decision")
     rerun = add("rerun", _rerun, "execute a notebook with other parameters (papermill)")
     rerun.add_argument("notebook", help="a file, or one of the course: 07_semantic_deviation")
     rerun.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
@@ -174,7 +175,7 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from rscvae_lab.config import Config
+    from rscvae_lab.config import FOLDER, Config
     from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
@@ -189,6 +190,10 @@ def _train(args: argparse.Namespace) -> None:
                         if run.metrics[name] is not None)
     state = "already finished, left as it is" if run.folder in finished else "finished"
     print(f"{state}: {run.folder}")
+    if config.dataset == FOLDER:
+        from rscvae_lab.figures.scored import write_judged
+
+        print(f"look at {write_judged(run)}")
     print(figures or f"no AUROC: {run.metrics['n_test_normal']} normal and "
           f"{run.metrics['n_test_novel']} novel test images")
     _print_notes({run.threshold_note})
@@ -238,12 +243,14 @@ def _score(args: argparse.Namespace) -> int:
     shipped = resource(args.run)
     run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
     table, unreadable, left = score_images(run, args.images, args.out)
-    print(f"{len(table)} images scored, {int(table.novel.sum())} called novel: {args.out}")
+    local = (f" ({int(table.novel_local.sum())} by the local score)" if "novel_local" in table
+             else "")
+    print(f"{len(table)} images scored, {int(table.novel.sum())} called novel{local}: {args.out}")
     _print_notes({Run.load(run).threshold_note})
     if args.pictures:
         from rscvae_lab.figures.scored import write_scored
 
-        print(f"each as a PNG: {write_scored(run, table, args.pictures)}")
+        print(f"each with its error map, worst first: {write_scored(run, table, args.pictures)}")
     for message in unreadable:
         _say(f"skipped: {message}")
     _say(f"{len(table)} images taken, {len(unreadable)} unreadable"

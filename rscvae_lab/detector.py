@@ -187,7 +187,8 @@ class Detector(OutlierMixin, BaseEstimator):
         state = dict(super().__getstate__())
         run = state.pop("run_", None)
         if run is not None:
-            state["_files"] = {file.name: file.read_bytes() for file in run.folder.iterdir()}
+            state["_files"] = {file.name: file.read_bytes() for file in run.folder.iterdir()
+                               if file.is_file()}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -5,17 +5,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.analysis.localization import error_maps, pixel_auroc
 from rscvae_lab.config import IMAGE_FOLDERS, require_vae
 from rscvae_lab.datasets.industrial import parts_of, split_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.localization import error_maps, pixel_auroc
 from rscvae_lab.scoring import auroc
 
 MEASURES = ("brightness", "l_recon", "l_mut", "novelty_score")
@@ -98,6 +99,21 @@ class Inspection:
     def maps(self) -> Tensor:
         """The error map of every test image, (N, S, S)."""
         return error_maps(self.images, code(self.run.model, self.images).x_hat)
+
+    @cached_property
+    def scaled(self) -> Tensor | None:
+        """The calibrated error maps, where the local score looks, (N, S, S) in spreads above the
+        usual error; None for a run that has no calibration."""
+        calibration = self.run.calibration
+        return calibration.scaled(self.maps) if calibration else None
+
+    @property
+    def heat(self) -> tuple[Tensor, float]:
+        """The maps to show, and the value of the brightest colour: calibrated, up to twice what
+        95 % of held-out images stay below everywhere; without a calibration the error maps."""
+        if self.scaled is None:
+            return self.maps, float(np.percentile(self.maps, 99.9))
+        return self.scaled, 2 * self.run.metrics["threshold_local_max"]
 
     @property
     def pixel_auroc(self) -> float:

@@ -55,6 +55,7 @@ MEANINGS = {
     "gemm_share": "FLOP/s of our training / FLOP/s of one large matrix product",
     "redraw_ms": "milliseconds to redraw the slowest widget",
     **industrial.MEANINGS,
+    **industrial.SHARES,
 }
 RATIOS = {
     "vs_memory_loop": ("ours", "memory_loop"),
@@ -75,15 +76,16 @@ def bench(device: str = "auto", seconds: float = 1.0) -> dict[str, Any]:
         raise InputError(f"seconds must lie between 0 and {MOST_SECONDS}, found {seconds}")
     config = Config(dataset="mnist", device=device, threads=2)
     prepare(config)
-    rounds = pd.concat([race(contestants(config), seconds, ROUNDS),
-                        industrial.measured(config, seconds, ROUNDS)], axis=1)
+    images = industrial.measured(config, seconds, ROUNDS)
+    rounds = pd.concat([race(contestants(config), seconds, ROUNDS), images], axis=1)
     flops, peak, redraw_ms = flops_per_image(config), gemm_peak(config), redraws(config)
     report = {
         "machine": _machine(config), "commit": commit(), "precision": config.precision,
         "images_per_second": {name: round(speed, 1) for name, speed in rounds.median().items()},
         "mflop_per_image": round(flops / 1e6, 1), "gemm_peak_gflops": round(peak / 1e9, 1),
         "redraw_ms": redraw_ms,
-        "ratios": ratios(rounds, flops, peak) | {"redraw_ms": max(redraw_ms.values())},
+        "ratios": ratios(rounds, flops, peak) | industrial.shares(images, config, gemm_peak)
+        | {"redraw_ms": max(redraw_ms.values())},
     }
     folder = make_folder(project_root() / "results" / "bench")
     path = folder / f"{platform.node()}-{date.today()}.json"

@@ -35,7 +35,8 @@ LESSON_RATES = (1e-3, 3e-4)  # in proportion to the batch size (Goyal et al. 201
 PAPER_EPOCHS = (500, 200)  # Sec. 4.1; of MVTec AD the paper says nothing
 _USUAL: dict[str, tuple[Any, Any]] = {  # the values of None (Sec. 4.1)
     "network": ("plain", "resnet18"), "image_size": (32, 256), "latent": (64, 128),
-    "batch_size": (32, 8), "p": (0.01, 0.05), "augment": (False, True), "threads": (1, 2),
+    "batch_size": (32, 8), "p": (0.01, 0.05), "augment": (False, True), "rigid": (False, True),
+    "threads": (1, 2),
 }
 _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture is a former name
     "mode": {"recode_vae": "vae"}, "recode_gradient": {"fixed_picture": "fixed_image"},
@@ -43,7 +44,8 @@ _ALIASES = {  # vae and recode_vae are one training, scored twice; fixed_picture
 }
 # Fields that older runs lack, with the value they had then.
 ADDED_LATER = {"network": "plain", "channels": 1, "root": "", "augment": False, "per_defect": 1,
-               "data": "", "objective": "", "encoder": "", "decoder": "", "white": 0.0}
+               "data": "", "objective": "", "encoder": "", "decoder": "", "white": 0.0,
+               "test_without": 0, "rigid": False, "jitter": 0.0}
 
 
 def _one_of(*choices: str, **default: str | None) -> Any:
@@ -96,6 +98,9 @@ class Config:
     beta: float = _within(0, 1e6, 1.0)
     consist_on_anomaly: bool = True  # False: only l_enc1 on (pseudo-)anomalies (Table 5)
     per_defect: int = _within(0, 1000, 1)  # industrial: mode e's anomalies of each type of defect
+    # industrial: so many of each type of defect, by split_seed, are in no test set, and mode e's
+    # are of them, by seed; 0: per_defect of them, all shown to mode e
+    test_without: int = _within(0, 1000, 0)
     # batch statistics of scores, from one pass over the training images: of both encodings or the
     # first; training: torch's running averages, in which plain vae lacks the second
     recode_statistics: str = _one_of("both", "first", "training")
@@ -108,6 +113,10 @@ class Config:
     widths: tuple[int, ...] = WIDTHS["lesson"]  # of the plain network
     latent: int | None = _within(1, 4096)
     augment: bool | None = None  # industrial: flips where the object allows them, small rotations
+    # industrial: rotations and shifts without blur, no screw mirrored; False, as formerly:
+    # rotations alone, interpolated bilinearly
+    rigid: bool | None = None
+    jitter: float = _within(0, 0.9, 0.0)  # industrial: of the brightness, up to 1 - and 1 + jitter
     # the optimisation; lesson: half a cosine over the epochs; paper: T_max 50 literally
     scale: str = _one_of("lesson", "paper")
     epochs: int | None = _within(1, 100_000)
@@ -212,6 +221,9 @@ class Config:
 
     def _check_anomalies(self, industrial: bool) -> None:
         """A mode that is trained on (pseudo-)anomalies needs some."""
+        if 0 < self.test_without < self.per_defect:
+            raise InputError(f"per_defect must be at most test_without {self.test_without}, found "
+                             f"{self.per_defect}: what is tested on is not trained on")
         name = "per_defect" if industrial and self.mode == "e" else "p"
         if self.method.anomalies and not getattr(self, name):
             raise InputError(f"mode {self.mode} trains on {self.method.anomalies} anomalies: "
@@ -255,7 +267,7 @@ class Config:
     def from_json(cls, text: str) -> Self:
         """Reads `config.json`. Raises InputError for any other text."""
         try:
-            return cls(**({"objective": ""} | json.loads(text)))  # not that of today's code
+            return cls(**(ADDED_LATER | json.loads(text)))  # not today's usual values
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise InputError("expected a config.json written by rscvae, found something else "
                              f"({error})") from None

@@ -20,12 +20,15 @@ from rscvae_lab.config import (
     subfolders,
 )
 from rscvae_lab.datasets import mvtec_ad, synthetic
+from rscvae_lab.datasets.augmentation import pasted
 from rscvae_lab.datasets.image_cache import Digests, fingerprint
 from rscvae_lab.datasets.image_files import images_in
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
 from rscvae_lab.datasets.one_class import OneClassSplit, draw
 from rscvae_lab.errors import InputError
 from rscvae_lab.storage.files import absolute, data_root
+
+N_VALIDATION = 100  # pseudo-defects to choose settings by
 
 
 def category_folder(config: Config) -> Path:
@@ -105,6 +108,33 @@ def parts_of(config: Config, masks: bool = True) -> Parts:
     return parts
 
 
+def test_masks(config: Config, index: Tensor) -> Tensor | None:
+    """The masks of these test images, bool (N, 1, S, S), True on the defect; None without ground
+    truth, or where it cannot be read: no training fails for it."""
+    with suppress(InputError):
+        masks = mvtec_ad.masks_of(category_folder(config), config.image_size)
+        return None if masks is None else masks[index]
+    return None
+
+
+def judged_files(config: Config) -> tuple[str, list[Path]]:
+    """What a config's training is judged on, in words, and the files: its test images, or where
+    there are none the held-out ones. Raises InputError as `mvtec_ad.load`, but for damaged
+    files."""
+    train, test, kinds = mvtec_ad.files_of(category_folder(config))
+    if test:
+        order = kinds_of(kinds)
+        classes = torch.tensor([order.index(kind) for kind in kinds])
+        return "test images", [test[i] for i in _anomalies_and_tested(classes, config)[1]]
+    return "held-out images, of which none was trained on", [
+        train[i] for i in _heldout(len(train), config)[0]]
+
+
+def _heldout(n: int, config: Config) -> tuple[Tensor, Tensor]:
+    """Which of n normal images are held out, and which are trained on."""
+    return draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+
+
 def survey(config: Config) -> str:
     """How many of the user's images a config takes, and what is left out; empty for data sets that
     are complete or not there."""
@@ -123,10 +153,11 @@ def industrial_split(config: Config) -> OneClassSplit:
 def split_of(parts: Parts, config: Config,
              take: Callable[[Tensor, Tensor], Tensor] = Tensor.__getitem__) -> OneClassSplit:
     """The split of a category's images; `take` says how images (N, ...) of an index are taken.
-    `per_defect` test images of each type of defect, drawn by `split_seed`, are mode e's anomalies.
-    They leave the test set of every mode, so that all have the same one (our choice; in the paper,
-    only mode e's). Raises InputError for fewer than two normal images, or where mode e has no
-    defective ones."""
+    `test_without` test images of each type of defect, drawn by `split_seed`, leave the test set of
+    every mode, so that all have the same one (our choice; in the paper, only mode e's);
+    `per_defect` of them, drawn by `seed`, are mode e's anomalies. Without `test_without` these are
+    the same, drawn by `split_seed`. Raises InputError for fewer than two normal images, or where
+    mode e has no defective ones."""
     n, mode_e = len(parts.train), config.method.anomalies == "real"
     if n < 2:
         raise InputError(f"expected at least 2 normal images of {config.category} to train on, "
@@ -134,7 +165,7 @@ def split_of(parts: Parts, config: Config,
     if mode_e and not set(parts.kinds) - {GOOD}:
         raise InputError(f"mode e trains on defective images of {config.category}, found none: "
                          "expected another mode")
-    heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+    heldout, rest = _heldout(n, config)
     order = kinds_of(parts.kinds)
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)
@@ -144,9 +175,10 @@ def split_of(parts: Parts, config: Config,
                          f"and tests on others, found kinds of a single image of "
                          f"{config.category}: expected another mode, or two images of a kind")
     heldout, defects = parts.train[heldout], parts.test[anomalies] if mode_e else none
+    validation = pasted(heldout, N_VALIDATION, config.split_seed)
     return OneClassSplit(
-        train=take(parts.train, rest), anomalies=defects, heldout=heldout, validation=none,
-        pool=none, test=take(parts.test, tested),
+        train=take(parts.train, rest), anomalies=defects, heldout=heldout,
+        validation=validation, pool=none, test=take(parts.test, tested),
         test_labels=torch.where(classes[tested] == 0, NORMAL, NOVEL),
         test_classes=classes[tested], test_index=tested)
 
@@ -166,12 +198,15 @@ def kinds_of(kinds: Sequence[str]) -> list[str]:
 
 
 def _anomalies_and_tested(classes: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """Positions of the test images that are mode e's anomalies, and of the others."""
+    """Positions of the test images that are mode e's anomalies, and of those that are tested."""
     anomalies, tested = [classes[:0]], torch.ones(len(classes), dtype=torch.bool)
     for number in filter(None, classes.unique().tolist()):
         of_kind = torch.nonzero(classes == number).flatten()
-        n = min(config.per_defect, len(of_kind) - 1)  # at least one is tested
+        n = min(config.test_without or config.per_defect, len(of_kind) - 1)  # one is tested
         sample, _ = draw(len(of_kind), n, config.split_seed, stream=200 + number)
+        tested[of_kind[sample]] = False
+        if config.test_without:
+            shown, _ = draw(n, min(config.per_defect, n), config.seed, stream=300 + number)
+            sample = sample[shown]
         anomalies.append(of_kind[sample])
-    tested[torch.cat(anomalies)] = False
     return torch.cat(anomalies), torch.nonzero(tested).flatten()

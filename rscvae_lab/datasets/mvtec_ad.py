@@ -72,6 +72,19 @@ def load(folder: Path, size: int, channels: int, masks: bool = True, white: floa
                  _masks(_mask_files(folder, files), files.kinds, size) if masks else None, digests)
 
 
+def files_of(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
+    """A category's normal images, its test images, and the kind of each of these, in the order of
+    `load`. Raises InputError for no normal images."""
+    files = _list_files(folder)
+    return files.train, files.test, files.kinds
+
+
+def masks_of(folder: Path, size: int) -> Tensor | None:
+    """The masks of a category's test images, as `load` has them. Raises InputError as `load`."""
+    files = _list_files(folder)
+    return _masks(_mask_files(folder, files), files.kinds, size)
+
+
 def digests_of(folder: Path) -> Digests:
     """The digests of a category's images. Raises InputError as `load`, but for damaged files."""
     files = _list_files(folder)

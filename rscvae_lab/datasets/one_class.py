@@ -33,7 +33,8 @@ class OneClassSplit:
     train: Tensor  # normal
     anomalies: Tensor  # novel training images, mode e only
     heldout: Tensor  # normal training images, never trained on
-    validation: Tensor  # novel training images, never trained on: with `heldout`, to choose by
+    # novel training images, never trained on, or pseudo-defects: with `heldout`, to choose by
+    validation: Tensor
     pool: Tensor  # source of fresh anomalies in every epoch; empty where they are drawn once
     test: Tensor
     test_labels: Tensor  # (N,), NORMAL or NOVEL

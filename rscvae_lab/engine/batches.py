@@ -56,7 +56,8 @@ class Batches:
                 images, y = apply_operations(images, shifts), y | shifts.any(-1)
             x = to_unit(images)
             if augmentation.shape[-1]:
-                x, y = augmented(x, augmentation), y | (augmentation[..., SQUARE_SIDE] > 0)
+                x = augmented(x, augmentation, self.configs[0].rigid)
+                y = y | (augmentation[..., SQUARE_SIDE] > 0)
             if self.ensemble:
                 yield Batch(x, y, noise, rate, active)
             else:

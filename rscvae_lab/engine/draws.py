@@ -24,7 +24,7 @@ class Draws(NamedTuple):
     order: Tensor  # (T, B), positions among all training images
     noise: Tensor  # (T, B, D), standard normal
     shifts: Tensor  # bool (T, B, 3), the operations of mode d
-    augmentation: Tensor  # (T, B, 6), augmentation of industrial images; (T, B, 0) elsewhere
+    augmentation: Tensor  # (T, B, 9), augmentation of industrial images; (T, B, 0) elsewhere
     rate: Tensor  # (T,), the learning rate, float64
     active: Tensor  # bool (T,), False where a model has no step left in this epoch
 

@@ -12,7 +12,7 @@ from rscvae_lab.figures.maps import deviation, deviation_numbers, embeddings, nu
 from rscvae_lab.figures.parts import error_map, gallery, histograms, outline, part, part_rows
 from rscvae_lab.figures.plane import latent_plane, plane_background, plane_point
 from rscvae_lab.figures.scoreboard import (compared_chart, floor_chart, gap_chart, means_chart,
-                                           settings_chart, supervision_chart)
+                                           parts_chart, settings_chart, supervision_chart)
 from rscvae_lab.figures.scores import (auroc_chart, heatmap, label_histograms, score_panels,
                                        term_histograms)
 from rscvae_lab.figures.style import (FONT, NORMAL_COLOUR, NOVEL_COLOUR, STYLE, TRAIN_COLOUR,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rscvae_lab.figures.images import hide_frame, name_row, show_image
-from rscvae_lab.figures.style import LABELS, axes, canvas, empty_figure, legend_below
+from rscvae_lab.figures.style import LABELS, WIDEST, axes, canvas, empty_figure, legend_below
 
 MASK_COLOUR = "#00b5d8"  # visible on grey images and on the colours of error maps
 
@@ -30,7 +30,7 @@ def error_map(axis: Axes, image: np.ndarray, error: np.ndarray, mask: np.ndarray
 def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray | None]]]) -> Figure:
     """Named rows of (image, mask), with the outlines of defects; a mask may be None or empty."""
     n = max(map(len, rows.values()))
-    figure, grid = empty_figure(len(rows), n, (1.2 + 1.3 * n, 1.35 * len(rows)))
+    figure, grid = empty_figure(len(rows), n, (min(WIDEST, 1.2 + 1.3 * n), 1.35 * len(rows)))
     for row, (name, parts) in zip(grid, rows.items()):
         name_row(row[0], name)
         for axis in row:
@@ -41,17 +41,18 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray | None]]]) 
     return figure
 
 
-def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float) -> Figure:
-    """One column a part: the image with its defect outlined, the reconstruction, the error map.
-    `columns` maps names to (image, x_hat, error, mask or None); error maps are coloured from 0 to
-    `top`."""
-    figure, grid = empty_figure(3, len(columns), (0.9 + 1.45 * len(columns), 4.6))
+def part_rows(columns: Mapping[str, Sequence[np.ndarray | None]], top: float,
+              last: str = "error map") -> Figure:
+    """One column a part: the image with its defect outlined, the reconstruction, and a map, the
+    row `last`. `columns` maps names to (image, x_hat, map, mask or None); maps are coloured from 0
+    to `top`."""
+    figure, grid = empty_figure(3, len(columns), (min(WIDEST, 0.9 + 1.45 * len(columns)), 4.2))
     for column, (name, (image, x_hat, error, mask)) in zip(grid.T, columns.items()):
         show_image(column[0], image, name)
         outline(column[0], mask)
         show_image(column[1], x_hat)
         error_map(column[2], image, error, mask, top)
-    for axis, name in zip(grid[:, 0], ("input", "reconstruction", "error map")):
+    for axis, name in zip(grid[:, 0], ("input", "reconstruction", last)):
         name_row(axis, name)
     return figure
 
@@ -60,7 +61,7 @@ def histograms(frame: pd.DataFrame, names: Mapping[str, str], lines: Mapping[str
                titles: Mapping[str, str]) -> Figure:
     """Good and defective test images, a panel each column of `frame` in `names`, which maps it to
     a label with unit; some have a threshold in `lines` and a title in `titles`."""
-    figure, (row,) = empty_figure(1, len(names), (3.6 * len(names), 3.1))
+    figure, (row,) = empty_figure(1, len(names), (min(WIDEST, 4 * len(names)), 3.1))
     for axis, (column, label) in zip(row, names.items()):
         _histogram(axis, frame, column)
         if column in lines:
@@ -85,7 +86,7 @@ def part(images: Mapping[str, np.ndarray], error: np.ndarray, mask: np.ndarray |
     begin with the input; `error` (S, S) is coloured from 0 to `top`; `mask` is its defect's, None
     where nothing is known; row `chosen` of `frame`, which has `label` and `novelty_score` of all
     test images, is this part."""
-    figure, width = canvas(11, 5.2), 0.97 / (len(images) + 1)
+    figure, width = canvas(WIDEST, 4.9), 0.97 / (len(images) + 1)
     first, *others, last = (axes(figure, 0.015 + i * width, 0.42, 0.94 * width, 0.5)
                             for i in range(len(images) + 1))
     for axis, (name, image) in zip((first, *others), images.items()):

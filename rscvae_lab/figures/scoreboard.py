@@ -194,3 +194,36 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
         axis.grid(**GRID)
     legend_below(figure, row[0])
     return figure
+
+
+def parts_chart(board: pd.DataFrame, method: str = "o") -> Figure:
+    """Is it the lamp? A line a category of industrial images: the AUROC of mean brightness and of
+    the best other floor beside a method's, by Eq. 15 (with its range over seeds) and by the local
+    score, and the printed one. `board` is one of `industrial.board`."""
+    names = list(dict.fromkeys(board.category))[::-1]
+    figure, ((axis,),) = empty_figure(1, 1, (WIDEST, 0.6 * len(names) + 1.6))
+    wide = board.pivot(index="category", columns="method", values="ours").reindex(names)
+    own = board[board.method == method].set_index("category").reindex(names)
+    place, label, colour = np.arange(len(names)), METHOD_NAMES[method], METHOD_COLOURS[method]
+    axis.axvline(0.5, color="black", linewidth=0.8)
+    floors = wide.reindex(columns=list(FLOORS)).max(axis=1)
+    for values, mark, name in (
+            (wide.get("brightness"), {"marker": "*", "markersize": 13, "color": "#d69e2e"},
+             METHOD_NAMES["brightness"]),
+            (floors, {"marker": "|", "markersize": 16, "markeredgewidth": 2,
+                         "color": METHOD_COLOURS["pca"]}, "best other floor"),
+            (own.ours, {"marker": "o", "markersize": 8, "color": colour}, f"{label}, Eq. 15"),
+            (own.local, {"marker": "s", "markersize": 8, "color": colour,
+                            "fillstyle": "none"}, f"{label}, local score"),
+            (own.printed, PRINTED, f"{label}, printed")):
+        if values is not None:
+            axis.plot(values, place, **{"linestyle": "none"} | mark, label=name)
+    axis.hlines(place, own.low, own.high, colors=colour, linewidth=6, alpha=0.25)
+    counts = board.drop_duplicates("category").set_index("category").loc[names]
+    axis.set(yticks=place, ylim=(-0.6, len(names) - 0.4),
+             yticklabels=[f"{name}\n{row.n_test_normal} good, {row.n_test_novel} defective"
+                          for name, row in zip(names, counts.itertuples())],
+             xlabel="test AUROC (0.5 is chance)")
+    axis.grid(**GRID)
+    legend_below(figure, axis, 5)
+    return figure

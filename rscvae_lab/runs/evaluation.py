@@ -10,13 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from rscvae_lab import NORMAL, NOVEL, losses, scoring
-from rscvae_lab.config import Config
+from rscvae_lab.config import IMAGE_FOLDERS, Config
 from rscvae_lab.datasets.images import as_images, as_network_input
+from rscvae_lab.datasets.industrial import test_masks
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.models.vae import VAE, Coding
 from rscvae_lab.regions import least_information
+from rscvae_lab.runs import localization
+from rscvae_lab.runs.localization import LOCAL, Calibration, error_maps, local_scores
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
+PIXELS = 2**24  # of all test images, above which no figures by pixel are computed
 _CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 per forward pass; fewer if they are larger
 
 
@@ -41,16 +45,31 @@ def _chunks(model: VAE, images: Any) -> Iterator[tuple[Tensor, Coding]]:
         yield x, model(x.contiguous(memory_format=torch.channels_last))
 
 
-def measure(model: VAE, images: Any, js: str = "bhattacharyya") -> pd.DataFrame:
+def measure(model: VAE, images: Any, js: str = "bhattacharyya",
+            calibration: Calibration | None = None) -> pd.DataFrame:
     """A row for each of the images (N, C, S, S), uint8 or float in [0, 1], or as `as_images` takes
     them: `l_recon` (grey levels summed over pixels), `l_mut` and `l_enc1` (nats), with z = mu in
-    both passes. Raises InputError for images of another shape or range, or with NaN pixels."""
+    both passes; with a calibration also `local_score` and `local_max`. Raises InputError for
+    images of another shape or range, or with NaN pixels."""
+    names, parts = [*MEASURES, *(LOCAL if calibration else ())], []
     if not len(images):  # which a user's own network may not take
-        return pd.DataFrame(np.empty((0, 3)), columns=MEASURES)
+        return pd.DataFrame(np.empty((0, len(names))), columns=names)
     with _inference(model):
-        terms = [losses.terms(x, coding, js) for x, coding in _chunks(model, images)]
-    parts = [torch.stack([term.recon, term.mut, term.enc1], dim=1) for term in terms]
-    return pd.DataFrame(torch.cat(parts).double().cpu().numpy(), columns=MEASURES)
+        for x, coding in _chunks(model, images):
+            term = losses.terms(x, coding, js)
+            measured = torch.stack([term.recon, term.mut, term.enc1], dim=1).cpu()
+            if calibration:
+                scaled = calibration.scaled(error_maps(x, coding.x_hat).cpu())
+                measured = torch.cat([measured, local_scores(scaled)], 1)
+            parts.append(measured)
+    return pd.DataFrame(torch.cat(parts).double().numpy(), columns=names)
+
+
+def maps_of(model: VAE, images: Any) -> Tensor:
+    """The error map of each image, (N, S, S), on the CPU. Raises InputError as `measure`."""
+    with _inference(model):
+        parts = [error_maps(x, coding.x_hat).cpu() for x, coding in _chunks(model, images)]
+    return torch.cat(parts) if parts else torch.empty(0, *as_images(images).shape[2:])
 
 
 def during_training(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:
@@ -79,27 +98,37 @@ def aurocs(labels: np.ndarray, test: pd.DataFrame) -> dict[str, float | None]:
     return {name: scoring.auroc(labels, values) for name, values in scores.items()}
 
 
-def score(model: nn.Module, images: Any, config: Config, means: scoring.Normalisers | None
-          ) -> pd.DataFrame:
-    """l_recon, l_mut, l_enc1 and novelty_score of each image; baselines have only their score."""
+def score(model: nn.Module, images: Any, config: Config, means: scoring.Normalisers | None,
+          calibration: Calibration | None = None) -> pd.DataFrame:
+    """l_recon, l_mut, l_enc1 and novelty_score of each image, with a calibration also its local
+    scores; baselines have only their score."""
     images = as_images(images)
     if not config.method.is_vae:
         frame = pd.DataFrame(np.nan, index=range(len(images)), columns=MEASURES)
         return frame.assign(novelty_score=model.score(images).double().numpy())
-    frame = measure(model, images, config.js)
-    return frame.assign(novelty_score=scoring.novelty_score(frame.l_recon, frame.l_mut, means))
+    frame = measure(model, images, config.js, calibration)
+    scores = scoring.novelty_score(frame.l_recon, frame.l_mut, means)
+    frame.insert(len(MEASURES), "novelty_score", scores)
+    return frame
 
 
 def evaluate(model: nn.Module, split: OneClassSplit, config: Config
-             ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows of `scores.csv` for a trained model, and the figures of `metrics.json`."""
-    labels = split.test_labels.numpy()
+             ) -> tuple[pd.DataFrame, dict[str, Any], Calibration | None]:
+    """The rows of `scores.csv` for a trained model, the figures of `metrics.json`, and of
+    industrial images what the local score is calibrated with."""
+    labels, calibration = split.test_labels.numpy(), None
     if config.method.is_vae:
         heldout = measure(model, split.heldout, config.js)
         means = scoring.Normalisers.over(heldout.l_recon, heldout.l_mut)
-        test = score(model, split.test, config, means)
-        metrics = score_metrics(labels, test, heldout, means)
+        calibration, chosen = _calibrated(model, split, config)
+        test = score(model, split.test, config, means, calibration)
+        metrics = score_metrics(labels, test, heldout, means) | chosen
         metrics |= _validation(heldout, measure(model, split.validation, config.js))
+        if calibration:
+            metrics |= {"auroc_local": _auroc(labels, test.local_score),
+                        "auroc_local_max": _auroc(labels, test.local_max),
+                        "local_gain_error": _difference_error(labels, test)}
+            metrics |= _by_pixel(model, split, config, calibration)
     else:
         test, heldout, novel = (score(model, images, config, None)
                                 for images in (split.test, split.heldout, split.validation))
@@ -109,11 +138,50 @@ def evaluate(model: nn.Module, split: OneClassSplit, config: Config
                    "threshold": scoring.threshold(heldout.novelty_score)}
     test.insert(0, "index", split.test_index.numpy())
     test.insert(1, "label", labels)
-    return test, metrics
+    return test, metrics, calibration
+
+
+def _calibrated(model: nn.Module, split: OneClassSplit, config: Config
+                ) -> tuple[Calibration | None, dict[str, float | None]]:
+    """The calibration of industrial images on the held-out ones, and what follows of the local
+    scores without the test set: thresholds, and AUROCs against shifted held-out images."""
+    if config.dataset not in IMAGE_FOLDERS or len(split.heldout) < localization.FEWEST:
+        return None, {}
+    maps, shifted = maps_of(model, split.heldout), maps_of(model, split.validation)
+    normal, novel = [], []
+    for i, others in enumerate(localization.without_each(maps)):
+        normal.append(local_scores(others.scaled(maps[i : i + 1])))
+        novel.append(local_scores(others.scaled(shifted[i :: len(maps)])))
+    normal, novel = torch.cat(normal).numpy(), torch.cat(novel).numpy()
+    labels = _labels(normal, novel)
+    figures = {"threshold_local": scoring.threshold(normal[:, 0]),
+               "threshold_local_max": scoring.threshold(normal[:, 1])}
+    for name, scores in zip(("local", "local_max"), np.concatenate([normal, novel]).T):
+        figures[f"auroc_validation_{name}"] = _auroc(labels, scores)
+    return Calibration.of(maps), figures
+
+
+def _by_pixel(model: nn.Module, split: OneClassSplit, config: Config, calibration: Calibration
+              ) -> dict[str, float | None]:
+    """Pixel AUROC and per-region overlap of the calibrated maps, where there are masks."""
+    masks = None if len(split.test) * config.image_size**2 > PIXELS else (
+        test_masks(config, split.test_index))
+    if masks is None or not masks.any():
+        return {}
+    scaled = calibration.scaled(maps_of(model, split.test))
+    return {"pixel_auroc": localization.pixel_auroc(masks, scaled),
+            "pro": localization.pro(masks, scaled)}
 
 
 def _auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return scoring.auroc(labels, scores) if len(np.unique(labels)) == 2 else None
+
+
+def _difference_error(labels: np.ndarray, test: pd.DataFrame) -> float | None:
+    """The standard error of auroc_local - auroc_heldout_norm, from the finite test set alone."""
+    if min(np.bincount(labels, minlength=2)) < 2:
+        return None
+    return scoring.auroc_difference_error(labels, test.local_score, test.novelty_score)
 
 
 def _validation(heldout: pd.DataFrame, novel: pd.DataFrame) -> dict[str, float | None]:

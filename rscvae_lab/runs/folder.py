@@ -30,6 +30,7 @@ from rscvae_lab.runs.callbacks import log
 from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import (
+    CALIBRATION,
     CONFIG,
     IMAGES,
     METRICS,
@@ -42,7 +43,7 @@ from rscvae_lab.storage.files import (
     runs_root,
     write_whole,
 )
-from rscvae_lab.storage.tensors import load_weights
+from rscvae_lab.storage.tensors import load_weights, save_tensors
 
 LOCK = ".rscvae.lock"
 
@@ -123,7 +124,7 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     seconds = sum(row["seconds"] for row in history) if seconds is None else seconds
     model = run.new_model(config, networks)
     load_weights(folder / run.WEIGHTS, model)
-    scores, figures = evaluate(model.to(config.device), split, config)
+    scores, figures, calibration = evaluate(model.to(config.device), split, config)
     table = pd.DataFrame(history, columns=run.HISTORY_NAMES)
     figures |= {"auroc_best": run.best(table, "auroc", figures["auroc"]),
                 "auroc_final": run.last(table, "auroc", figures["auroc"])}
@@ -132,6 +133,8 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
     metrics |= run.false_alarms(metrics["n_heldout"])
     metrics = {name: None if isinstance(value, float) and not math.isfinite(value) else value
                for name, value in metrics.items()}  # JSON has no NaN
+    if calibration:
+        save_tensors(folder / CALIBRATION, calibration._asdict())
     write_whole(folder / run.HISTORY, table.to_csv(index=False))
     write_whole(folder / run.SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")

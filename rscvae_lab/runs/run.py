@@ -18,8 +18,10 @@ from rscvae_lab.methods import rows_of
 from rscvae_lab.models.own import Networks
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import score
+from rscvae_lab.runs.localization import Calibration
 from rscvae_lab.scoring import FEWEST_HELDOUT, FalseAlarms, Normalisers
 from rscvae_lab.storage.files import (
+    CALIBRATION,
     CONFIG,
     HISTORY,
     METRICS,
@@ -28,7 +30,7 @@ from rscvae_lab.storage.files import (
     absolute,
     runs_root,
 )
-from rscvae_lab.storage.tensors import load_weights
+from rscvae_lab.storage.tensors import load_tensors, load_weights
 
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
                  "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut", "enc1_novel")
@@ -38,8 +40,12 @@ METRIC_NAMES = ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auro
                 "seed", "scale", "seconds", "images_per_second", "device", "torch", "commit",
                 "auroc_validation", "auroc_validation_recon", "s_a_relative",
                 "semantic_deviation_rate", "normal_in_unknown", "false_alarms_low",
-                "false_alarms_high")
-LATER_METRICS = ("false_alarms_low", "false_alarms_high")  # older runs and tables lack them
+                "false_alarms_high", "auroc_local", "auroc_local_max", "auroc_validation_local",
+                "auroc_validation_local_max", "threshold_local", "threshold_local_max",
+                "pixel_auroc", "pro", "local_gain_error")
+FALSE_ALARMS = ("false_alarms_low", "false_alarms_high")
+# which older runs and tables lack
+LATER_METRICS = METRIC_NAMES[METRIC_NAMES.index(FALSE_ALARMS[0]):]
 NORMALISER_NAMES = ("heldout_mean_recon", "heldout_mean_mut")  # beside them, for novelty_score
 _SETTINGS = ("beta", "p", "anomaly_base", "js", "widths")
 _REST = [field.name for field in fields(Config)
@@ -101,7 +107,8 @@ class Run:
         return pd.read_csv(self.folder / SCORES)
 
     def score(self, images: Any) -> pd.DataFrame:
-        """l_recon, l_mut, l_enc1 and novelty_score of images, each by itself.
+        """l_recon, l_mut, l_enc1 and novelty_score of images, each by itself; of industrial ones
+        also local_score and local_max.
 
         Args:
             images: (N, S, S), (N, C, S, S) or (N, S, S, C) of the run's size and channels; uint8,
@@ -109,7 +116,13 @@ class Run:
 
         Raises InputError for images of another shape, type or range, or with NaN pixels.
         """
-        return score(self.model, images, self.config, self.normalisers)
+        return score(self.model, images, self.config, self.normalisers, self.calibration)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What the local score is calibrated with; None where the run has none."""
+        path = self.folder / CALIBRATION
+        return Calibration(**load_tensors(path)[0]) if path.is_file() else None
 
     @property
     def normalisers(self) -> Normalisers | None:
@@ -121,7 +134,7 @@ class Run:
     @property
     def threshold_note(self) -> str:
         """What the threshold cannot promise, for too few held-out images; else empty."""
-        n, (low, high) = self.metrics["n_heldout"], (self.metrics[name] for name in LATER_METRICS)
+        n, (low, high) = self.metrics["n_heldout"], (self.metrics[name] for name in FALSE_ALARMS)
         if n >= FEWEST_HELDOUT:
             return ""
         return (f"the threshold rests on {n} held-out image{'s' * (n != 1)}: it may call "
@@ -180,13 +193,13 @@ def last(history: pd.DataFrame, name: str, otherwise: float | None = None) -> fl
 
 def false_alarms(n_heldout: int | None) -> dict[str, float | None]:
     """`scoring.FalseAlarms` under the names of metrics.json."""
-    return dict(zip(LATER_METRICS, FalseAlarms.of(n_heldout or 0) or (None, None)))
+    return dict(zip(FALSE_ALARMS, FalseAlarms.of(n_heldout or 0) or (None, None)))
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text("utf-8", errors="replace"))
-        metrics = false_alarms(metrics.get("n_heldout")) | metrics
+        metrics = (dict.fromkeys(LATER_METRICS) | false_alarms(metrics.get("n_heldout")) | metrics)
         missing = {*METRIC_NAMES, *NORMALISER_NAMES} - set(metrics)
     except (json.JSONDecodeError, TypeError, AttributeError) as error:
         raise InputError(f"expected JSON in {path}, found something else ({error})") from None

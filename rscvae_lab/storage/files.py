@@ -22,7 +22,8 @@ def is_checkout() -> bool:
 CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
 SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 STATE, IMAGES, LOG = "state.safetensors", "images.json", "log.txt"
-RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG)
+CALIBRATION = "calibration.safetensors"  # of the local score
+RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG, CALIBRATION)
 
 
 def absolute(path: str | Path) -> Path:

@@ -1,6 +1,5 @@
 """The inspector: industrial parts one by one, and what the network makes of each."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from rscvae_lab import NOVEL, figures
@@ -15,7 +14,7 @@ class PartInspector(Panel):
 
     def __init__(self, inspection: Inspection):
         self.inspection = inspection
-        self.top = float(np.percentile(inspection.maps, 99.9))  # one colour scale for all parts
+        self.maps, self.top = inspection.heat  # one colour scale for all parts
         kinds = [ALL, *dict.fromkeys(inspection.frame.kind)]
         super().__init__(self.show, {"kind": dropdown("kind", kinds),
                                      "number": slider("part", 0, 0, 1, 1)})
@@ -35,11 +34,13 @@ class PartInspector(Panel):
         images = {"input": part.image.numpy(), "reconstruction": part.x_hat.numpy(),
                   "from the second code": part.x_re.numpy()}
         mask = None if part.mask is None else part.mask.numpy()
-        figure = figures.part(images, part.error.numpy(), mask, self.top, frame, chosen, threshold)
-        row = frame.iloc[chosen]
+        error, row = self.maps[chosen].numpy(), frame.iloc[chosen]
+        figure = figures.part(images, error, mask, self.top, frame, chosen, threshold)
+        limit = inspection.run.metrics["threshold_local"]
+        local = f"local score {row.local_score:.2f} (threshold {limit:.2f}), " if limit else ""
         truth = "defective" if row.label == NOVEL else "good"
         verdict = "novel" if row.novelty_score > threshold else "normal"
         return figure, (f"{row.file}: {truth}, called <b>{verdict}</b>; novelty score "
-                        f"{row.novelty_score:.2f} (threshold {threshold:.2f}), l_recon "
+                        f"{row.novelty_score:.2f} (threshold {threshold:.2f}), {local}l_recon "
                         f"{row.l_recon:.1f}, l_mut {row.l_mut:.2f}, l_enc1 {row.l_enc1:.1f} nats, "
                         f"mean brightness {row.brightness:.0f} of 255")

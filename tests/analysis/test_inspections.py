@@ -110,6 +110,28 @@ def test_without_masks_there_is_no_pixel_auroc(inspection):
         blind.pixel_auroc  # noqa: B018
 
 
+def test_with_a_calibration_the_parts_show_what_the_local_score_sees(runs, tmp_path):
+    """Without one, as of the run with a single held-out part, the error itself."""
+    settings = {"heldout": 0.4, "mode": "o", "image_size": 32, "epochs": 1}
+    where = {"dataset": "folder", "root": runs["e"].config.root, "category": "plate"}
+    seen = Inspection.of(train(Config(**settings, **where), tmp_path / "x", progress=False))
+    calibration, limit = seen.run.calibration, seen.run.metrics["threshold_local_max"]
+    maps, top = seen.heat
+    expected = (seen.maps - calibration.mean) / calibration.spread
+    torch.testing.assert_close(maps, expected)
+    assert top == pytest.approx(2 * limit)
+    table = seen.by_kind(("novelty_score", "local_score"))
+    both = seen.frame[seen.frame.kind.isin(["good", "spot"])]
+    assert table.loc["spot", "local_score"] == pytest.approx(
+        roc_auc_score(both.label, both.local_score))
+    text = widgets.PartInspector(seen).show("spot", 0)[1]
+    spot = seen.frame[seen.frame.kind == "spot"].iloc[0]
+    assert f"local score {spot.local_score:.2f}" in text
+    blind = Inspection.of(runs["e"])
+    assert blind.scaled is None and torch.equal(blind.heat[0], blind.maps)
+    assert "local score" not in widgets.PartInspector(blind).show("spot", 0)[1]
+
+
 def test_other_runs_have_nothing_to_look_at(runs, short_run):
     with pytest.raises(InputError, match="expected a run of mode"):
         Inspection.of(runs["pca"])

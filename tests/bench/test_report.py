@@ -50,6 +50,28 @@ def test_the_operations_of_an_image_grow_as_the_networks_area_does():
     assert wide / lesson == pytest.approx(4, rel=0.1)
 
 
+def test_the_operations_of_an_industrial_image_grow_with_its_pixels():
+    """Forward and backward are three times forward; each of these recodes."""
+    settings = {"dataset": "synthetic", "category": "plate", "device": "cpu"}
+    small, large = (industrial.flops_per_image(Config(**settings, image_size=size))
+                    for size in (64, 128))
+    for name in ("training", "scoring"):
+        assert large[name] / small[name] == pytest.approx(4, rel=0.05)
+    assert small["training"] / small["scoring"] == pytest.approx(3, rel=0.05)
+
+
+def test_shares_are_of_the_peak_in_the_precision_that_is_used(monkeypatch):
+    flops = {"training": 6.0, "scoring": 2.0}
+    monkeypatch.setattr(industrial, "flops_per_image", lambda config: flops)
+    speeds = {f"image_{what}_{size}": [1.0, 100.0, 10.0] for size in industrial.SIZES
+              for what in flops}
+    peaks = {"bfloat16": 240.0, "float32": 80.0}
+    config = Config(device="cpu", precision="bfloat16")
+    found = industrial.shares(pd.DataFrame(speeds), config, lambda each: peaks[each.precision])
+    assert set(found) == set(industrial.SHARES) <= set(report.MEANINGS)
+    assert set(found.values()) == {0.25}
+
+
 def test_on_a_cpu_like_runs_beside_like_and_every_line_says_what_it_is():
     names = set(report.contestants(Config(dataset="mnist", device="cpu", precision="float32")))
     loops = {"memory_loop", "memory_loop_1", "memory_loop_bf16", "dataloader_loop"}

@@ -3,6 +3,7 @@ behind."""
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -16,6 +17,16 @@ from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.callbacks import Epoch
+from rscvae_lab.runs.evaluation import maps_of
+from rscvae_lab.runs.localization import (
+    LOCAL,
+    Calibration,
+    local_scores,
+    pixel_auroc,
+    pro,
+    without_each,
+)
+from rscvae_lab.scoring import auroc_difference_error
 from rscvae_lab.trainers import train
 
 pytestmark = pytest.mark.slow
@@ -95,6 +106,85 @@ def test_every_mode_and_seed_is_judged_on_the_same_pictures(plate):
         )
         assert not set(pictures(shown.anomalies)) & set(pictures(other.test))
         assert len(other.anomalies) == (6 if mode == "e" else 0)
+
+
+def test_one_test_set_for_every_mode_and_number_of_anomalies(plate):
+    """Three of each kind are set aside; seeds draw which of them are shown to mode e, and those
+    shown one by one are among those shown by twos."""
+    tested = load_split(plate(test_without=3))
+    assert tested.counts["n_test_novel"] == 3 and tested.counts["n_test_normal"] == N_GOOD
+    shown = {}
+    for per_defect in (1, 2, 3):
+        for seed in range(6):
+            split = load_split(plate(mode="e", per_defect=per_defect, test_without=3, seed=seed))
+            assert_same(tested, split, "train", "heldout", "test", "test_index")
+            shown[per_defect, seed] = set(pictures(split.anomalies))
+            assert len(shown[per_defect, seed]) == 3 * per_defect
+            assert not shown[per_defect, seed] & set(pictures(split.test))
+            assert per_defect == 1 or shown[per_defect - 1, seed] < shown[per_defect, seed]
+    assert len(set(map(frozenset, (shown[1, seed] for seed in range(6))))) > 2
+    assert len(set(map(frozenset, (shown[3, seed] for seed in range(6))))) == 1
+
+
+def test_settings_are_chosen_on_changed_heldout_pictures_and_no_others(plate):
+    split = load_split(plate(heldout=0.25))
+    assert len(split.heldout) == 3 and len(split.validation) == 100
+    for i, changed in enumerate(split.validation):
+        own = (changed != split.heldout[i % 3]).float().mean()
+        others = min((changed != split.heldout[j]).float().mean() for j in range(3) if j != i % 3)
+        assert own <= (48 / 256 + 1 / 64) ** 2 < others
+    again = load_split(plate(heldout=0.25, mode="e", seed=5))
+    assert torch.equal(split.validation, again.validation)
+
+
+def test_a_run_leaves_the_local_score_beside_eq_15(plate, tmp_path):
+    """Computed anew from the stored weights: the calibration is over held-out pictures alone."""
+    config = plate(heldout=0.5, epochs=3)
+    run, split = train(config, tmp_path / "run", progress=False), load_split(config)
+    read = Run.load(tmp_path / "run")
+    calibration = Calibration.of(maps_of(read.model, split.heldout))
+    scaled = calibration.scaled(maps_of(read.model, split.test))
+    expected = local_scores(scaled).double().numpy()
+    assert read.scores[list(LOCAL)].to_numpy() == pytest.approx(expected, rel=1e-3)
+    assert read.score(split.test)[list(LOCAL)].to_numpy() == pytest.approx(expected, rel=1e-3)
+    metrics = read.metrics
+    for name, column in (("auroc_local", 0), ("auroc_local_max", 1)):
+        by_hand = roc_auc_score(split.test_labels, expected[:, column])
+        assert metrics[name] == pytest.approx(by_hand)
+    scores = read.scores
+    error = auroc_difference_error(scores.label, scores.local_score, scores.novelty_score)
+    assert metrics["local_gain_error"] == pytest.approx(error)
+    masks = parts_of(config).masks[split.test_index]
+    assert metrics["pixel_auroc"] == pytest.approx(pixel_auroc(masks, scaled), abs=1e-4)
+    assert metrics["pro"] == pytest.approx(pro(masks, scaled), abs=1e-4)
+    assert 0 < metrics["auroc_validation"] < 1 and 0 < metrics["auroc_validation_local"] < 1
+    row = run.result_rows()[0]
+    assert row["auroc_local"] == metrics["auroc_local"] and row["pro"] == metrics["pro"]
+
+
+def test_the_local_threshold_is_of_pictures_that_were_not_calibrated_on(plate, tmp_path):
+    """With a single other picture there is no spread: then there is no local score."""
+    run = train(plate(heldout=0.5), tmp_path / "many", progress=False)
+    maps = maps_of(run.model, load_split(run.config).heldout)
+    apart = [local_scores(others.scaled(maps[i : i + 1]))[0, 0].item()
+             for i, others in enumerate(without_each(maps))]
+    assert run.metrics["threshold_local"] == pytest.approx(np.percentile(apart, 95), rel=1e-3)
+    few = train(plate(heldout=0.2), tmp_path / "few", progress=False)
+    assert few.metrics["n_heldout"] == 2 and few.metrics["auroc_local"] is None
+    assert few.calibration is None and not set(LOCAL) & set(few.scores)
+
+
+def test_masks_that_cannot_be_read_stop_no_training(root, plate, tmp_path):
+    shutil.copytree(root, tmp_path / "set")
+    (tmp_path / "set" / "plate" / "ground_truth" / "spot" / "000_mask.png").write_text("", "utf-8")
+    config = plate(root=str(tmp_path / "set"), heldout=0.5, epochs=1)
+    metrics = train(config, tmp_path / "run", progress=False).metrics
+    assert metrics["pixel_auroc"] is metrics["pro"] is None and metrics["auroc_local"] > 0
+
+
+def test_what_is_shown_cannot_be_tested(plate):
+    with pytest.raises(InputError, match="per_defect must be at most test_without 2, found 3"):
+        plate(mode="e", per_defect=3, test_without=2)
 
 
 def test_the_split_seed_alone_draws(plate):

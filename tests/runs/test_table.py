@@ -13,12 +13,12 @@ from rscvae_lab.trainers import train
 
 
 def test_a_table_without_todays_columns_keeps_its_rows(tmp_path):
-    older = project_root() / "results" / "mvtec_ad.csv"
+    older = project_root() / "results" / "synthetic.csv"
     path = shutil.copy(older, tmp_path / "x.csv")
     former = pd.read_csv(older, dtype=str, keep_default_na=False)
     missing = set(ROW_NAMES) - set(former)
     assert {"false_alarms_low", "false_alarms_high", "data"} <= missing
-    assert scoreboard.stored("mvtec_ad").false_alarms_low.isna().all()
+    assert scoreboard.stored("synthetic").false_alarms_low.isna().all()
     config = Config(mode="pca")
     rows = train(config, tmp_path / "run", progress=False).result_rows()
     Table(path, [(config,)]).add(rows)
