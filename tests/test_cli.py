@@ -98,7 +98,7 @@ def test_help_loads_no_torch():
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
 def test_a_result_that_is_not_the_last_epoch_is_announced(command, tmp_path, monkeypatch, capsys):
-    for name in ("trainers.train", "sweeps.sweep"):
+    for name in ("sweeps.sweep", "trainers.train"):  # whose import must find the real one
         monkeypatch.setattr(f"rscvae_lab.{name}", lambda *_, **__: sys.exit(0))
     for epochs, notes in (("60", 1), ("50", 0)):
         with pytest.raises(SystemExit):
