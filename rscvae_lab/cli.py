@@ -116,6 +116,12 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     notebooks = add("notebooks", _notebooks, "regenerate every notebook's stored outputs, or copy "
                     "the course out of an installed package")
     notebooks.add_argument("--copy", metavar="DIR", help="the folder to copy the notebooks into")
+    explore = add("explore", _explore, "the course's instruments as a page, without a kernel")
+    explore.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
+    explore.add_argument("--no-browser", action="store_true", help="serve it, do not open it")
+    explore.add_argument("--out", metavar="DIR", help="write the page here, for any static server")
+    explore.add_argument("--calibrate", nargs="+", metavar="RUN", help="store the regions of "
+                         "these runs beside their weights, as the page reads them")
     add("doctor", _doctor, "what works here, what does not, and what to do")
     data = add("data", _data, "fetch, verify or list data sets")
     data.add_argument("action", choices=("fetch", "verify", "list"))
@@ -330,6 +336,17 @@ def _data(args: argparse.Namespace) -> None:
         raise InputError(f"rscvae data {args.action} expects a data set; `rscvae data list` names "
                          "them")
     print(getattr(datasets, args.action)(known_dataset(args.dataset)))
+
+
+def _explore(args: argparse.Namespace) -> None:
+    from rscvae_lab.explorable import calibrate, explore, write_page
+
+    for folder in args.calibrate or ():
+        print(f"regions: {calibrate(folder)}")
+    if args.out:
+        print(f"written: {write_page(args.out)}")
+    elif not args.calibrate:
+        explore(args.port, not args.no_browser)
 
 
 def _bench(args: argparse.Namespace) -> None:
