@@ -56,7 +56,7 @@ def page_redraws() -> dict[str, float]:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(180_000)
         page.goto(address)
-        page.locator("[data-field=drawn]").wait_for()  # all is loaded and computed
+        page.locator("[data-ready] [data-field=drawn]").wait_for()  # all is loaded and computed
         redraws = {f"page {figure}": milliseconds(page, figure) for figure in "abcd"}
         chromium.close()
     return redraws

@@ -83,7 +83,7 @@ class _Graph:
         if w.numel() <= _SMALL:
             return self.constant("w", w)
         if bits is None:  # of a convolution: the more weights, the less hangs on each
-            bits = min(16.0, 15.5 - 1.2 * math.log2(w.numel() / 2**15))
+            bits = min(16.0, 15.3 - 1.2 * math.log2(w.numel() / 2**15))
         bits += self._extra
         others = [dim for dim in range(w.dim()) if dim != axis]
         step = w.abs().amax(others, keepdim=True).clamp(min=1e-30) / (2 ** (bits - 1) - 1)
@@ -93,8 +93,9 @@ class _Graph:
         total = self.constant("offset", -middle * step)
         for byte in reversed(range(bytes_each)):  # the high one first, to cancel the offset
             plane = self.constant("w", (levels >> 8 * byte & 255).to(torch.uint8))
-            part = [self.node("Cast", [plane], to=_FLOAT), self.constant("scale", 256**byte * step)]
-            total = self.node("Add", [total, self.node("Mul", part)])
+            scale = self.constant("scale", 256**byte * step)
+            part = self.node("Mul", [self.node("Cast", [plane], to=_FLOAT), scale])
+            total = self.node("Add", [total, part])
         return total
 
     def layer(self, layer: nn.Module, x: str, output: str = "", bits: float | None = None,

@@ -12,11 +12,14 @@ import pytest
 import torch
 
 from rscvae_lab import VAE, Config
+from rscvae_lab.config.schema import RECIPE
+from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
 from rscvae_lab.explorable import decoder_bytes, encoder_bytes, stored_regions
 from rscvae_lab.explorable.page import RUNS, SITE
 from rscvae_lab.figures import lit_terms
 from rscvae_lab.runs import Run
+from rscvae_lab.runs.evaluation import evaluate
 from rscvae_lab.storage.files import project_root, resource
 
 SOURCE = project_root() / "docs" / "explorable"
@@ -96,3 +99,13 @@ def test_explore_serves_the_page_on_this_machine_and_stops_at_ctrl_c():
         server.kill()
         server.wait()
         server.stdout.close()
+
+
+def test_the_plane_is_what_its_command_trains():
+    """Its metrics follow from its weights, on digits that are always at hand."""
+    run = Run.load(resource(RUNS["plane"]))
+    assert (run.config.latent, run.config.mode, run.config.recipe) == (2, "e", RECIPE)
+    assert not run.metrics["commit"].endswith("dirty")
+    _, metrics = evaluate(run.model, load_split(run.config), run.config)
+    for name in ("auroc", "threshold", "semantic_deviation_rate", "heldout_mean_mut"):
+        assert metrics[name] == pytest.approx(run.metrics[name], rel=1e-3), name

@@ -30,7 +30,7 @@ async function start(): Promise<void> {
   for (const name of Object.keys(facts.mnist.measured)) models[name] = await Model.load(name, facts.models[name]);
   const modes = new ModesFigure(facts, models, mnist, place("modes"));
   const strange = codes.findIndex(({ region }, i) => facts.digits.labels[i] && region === "anomalous");
-  steps("plane", [() => plane.move([...codes[eight].mu]), () => plane.move([...codes[strange].mu]), () => plane.move([0, 0])]);
+  steps("plane", [() => plane.move([...codes[eight].mu]), () => plane.move([...codes[strange].mu])]);
   steps("modes", modes.steps);
   steps("alpha", alpha.steps);
   pad(document.querySelector("#pad")!, (ink) => {

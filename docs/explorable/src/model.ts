@@ -42,9 +42,9 @@ export async function startRuntime(): Promise<void> {
   ort.env.wasm.wasmBinary = await unzipped("ort.wasm.gz");
 }
 
-export class Model {
-  private turn: Promise<unknown> = Promise.resolve(); // a session runs one batch at a time
+let turn: Promise<unknown> = Promise.resolve(); // the runtime takes one batch at a time: runs that overlap share its stack
 
+export class Model {
   private constructor(readonly name: string, readonly facts: ModelFacts, private encoder: ort.InferenceSession,
                       private decoder: ort.InferenceSession, private codes: Float32Array) {}
 
@@ -57,8 +57,8 @@ export class Model {
   }
 
   private run(session: ort.InferenceSession, feeds: Record<string, ort.Tensor>): Promise<Record<string, Float32Array>> {
-    const result = this.turn.then(() => session.run(feeds));
-    this.turn = result.catch(() => undefined);
+    const result = turn.then(() => session.run(feeds));
+    turn = result.catch(() => undefined);
     return result.then((outputs) => Object.fromEntries(
       Object.entries(outputs).map(([key, tensor]) => [key, tensor.data as Float32Array])));
   }

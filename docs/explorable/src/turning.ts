@@ -31,7 +31,7 @@ export class TurningFigure {
       svg("circle", { r: 46, fill: "#edf2f7", stroke: "#718096" }), svg("path", { d: "M0 0V-46", stroke: "#1a202c", "stroke-width": 5 }));
     draggable(dial, (x, y) => {
       const angle = (Math.atan2(-x, -y) * 180 / Math.PI + 360) % 360;
-      this.slider.value = `${STEP * Math.round(angle / STEP)}`;
+      this.slider.value = `${(STEP * Math.round(angle / STEP)) % 360}`;
       void this.redraw(+this.slider.value);
     });
     place.append(html("div", { class: "controls" }, this.choice.element, labelled("angle", this.slider), dial),
