@@ -52,6 +52,8 @@ data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist
 docs: $(V)/.ready  ## the documentation as a site, .docs/html/index.html: offline, links checked
 	$(BIN)/pip install --quiet --requirement docs/requirements.lock $(PIP_ARGS)
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d .docs/cache . .docs/html
+	docs/explorable/build.sh
+	$(BIN)/rscvae explore --out .docs/html/explorable
 	$(BIN)/python docs/check.py .docs/html
 
 bench: $(V)/.ready  ## the benchmark table, side by side in one run

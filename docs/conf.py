@@ -33,6 +33,8 @@ exclude_patterns = [".*", "runs", "notebooks/.*"]
 html_theme, html_title = "furo", f"rscvae_lab {__version__}"
 html_extra_path = ["index.html"]
 
+EXPLORABLE = re.compile(r"\[([^\]]*)\]\((?:\.\./)*docs/explorable/?\)")  # a page beside these
+
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"
 nb_ipywidgets_js = {}  # widgets need a kernel; before each stands a still figure
@@ -59,6 +61,8 @@ def _complete(_: Sphinx, name: str, source: list[str]) -> None:
     """The README becomes the first page, with the contents of all others; a badge, which is an
     image of another server, becomes its words."""
     source[0] = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", source[0])
+    address = f"{'../' * name.count('/')}explorable/index.html"
+    source[0] = EXPLORABLE.sub(rf'<a href="{address}">\1</a>', source[0])
     if name == root_doc:
         source[0] = source[0].replace("(notebooks/solutions)", "(docs/course.md)") + CONTENTS
 

@@ -151,6 +151,11 @@ shipped() {
 for mode in vae o d e; do shipped $mode --mode $mode; done
 shipped e_all --mode e --set anomaly_base=training_set
 
+# What the page (rscvae explore) has besides: a plane of codes, and the regions of all these, beside their weights.
+${RSCVAE:-.venv/bin/rscvae} train --dataset digits --category 8 --mode e --set latent=2 --set widths=8-16-32-64 \
+  --set threads=1 --resume --out pretrained/digits-8/plane || failed=1
+${RSCVAE:-.venv/bin/rscvae} explore --calibrate pretrained/*/* || failed=1
+
 # Fig. 7: the points of its maps, and their images.
 ${RSCVAE:-.venv/bin/rscvae} atlas pretrained/mnist-5/vae pretrained/mnist-5/e pretrained/mnist-5/e_all \
   --out "$out/fig7.csv" || failed=1

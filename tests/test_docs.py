@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import pytest
 
 import rscvae_lab
+from rscvae_lab.explorable import write_page
 from rscvae_lab.storage.files import project_root
 
 ROOT = project_root()
@@ -47,6 +48,7 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
     build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", *places, site]
     built = subprocess.run(build, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert (built.returncode, built.stderr) == (0, "")
+    write_page(site / "explorable")
     check = [sys.executable, ROOT / "docs" / "check.py", site]
     assert subprocess.run(check, capture_output=True, encoding="utf-8").stdout.strip() == ""
     pages = list(site.rglob("*_*.html"))

@@ -40,6 +40,7 @@ LAYERS = [
     "analysis",
     "figures",
     "widgets",
+    "explorable",
     "reproduction",
     "bench",
     "cli",

@@ -15,7 +15,7 @@ from rscvae_lab.storage.files import project_root
 pytestmark = pytest.mark.slow
 
 SOURCES = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "NOTATION.md", "rscvae_lab",
-           "notebooks", "results", "pretrained", "data/paper")
+           "notebooks", "results", "pretrained", "data/paper", "docs/explorable/site")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,12 @@ def test_a_notebook_of_the_course_reruns_by_its_name(rscvae, tmp_path, notebook)
     rscvae("rerun", notebook, "--out", "mine.ipynb")
     assert (tmp_path / "mine.ipynb").read_text("utf-8").count('"image/png"') >= 2
     assert {path.name for path in tmp_path.iterdir()} == {"mine.ipynb"}
+
+
+def test_the_page_is_written_from_what_comes_with_it(rscvae, tmp_path):
+    rscvae("explore", "--out", "page")
+    names = {path.name for path in (tmp_path / "page").iterdir()}
+    assert {"index.html", "page.js", "ort.wasm.gz", "facts.json", "e_all-encoder.onnx.gz"} <= names
 
 
 def test_the_claims_are_checked_against_the_tables_that_come_with_it(rscvae):

@@ -116,19 +116,25 @@ def read(table: str | Path, runs: Mapping[str, Run]) -> dict[str, Atlas]:
     Raises:
         InputError: nothing is there, or the table was measured of other runs than these.
     """
+    images, rows = read_images(table)
+    atlases = {}
+    for method, frame in rows.groupby("method", sort=False):
+        if method not in runs or set(frame.config_hash) != {runs[method].config.config_hash}:
+            raise InputError(f"expected the run that {Path(table).name} was measured of as "
+                             f"{method}, found another or none")
+        atlases[method] = _atlas(runs[method], images, frame.reset_index(drop=True))
+    return atlases
+
+
+def read_images(table: str | Path) -> tuple[Tensor, pd.DataFrame]:
+    """The images beside a table that `write` left, uint8 (N, 1, S, S), and its rows. Raises
+    InputError where nothing is there."""
     table = absolute(table)
     if not table.is_file():
         raise InputError(f"expected maps in {table}, found none")
     rows = pd.read_csv(table)
     with Image.open(table.with_suffix(".png")) as sheet:
-        images = _images_of(np.asarray(sheet), rows.image.max() + 1)
-    atlases = {}
-    for method, frame in rows.groupby("method", sort=False):
-        if method not in runs or set(frame.config_hash) != {runs[method].config.config_hash}:
-            raise InputError(f"expected the run that {table.name} was measured of as {method}, "
-                             "found another or none")
-        atlases[method] = _atlas(runs[method], images, frame.reset_index(drop=True))
-    return atlases
+        return _images_of(np.asarray(sheet), rows.image.max() + 1), rows
 
 
 def require_same_images(atlases: Mapping[str, Atlas]) -> Atlas:

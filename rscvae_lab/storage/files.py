@@ -40,9 +40,9 @@ def project_root() -> Path:
 
 
 def resource(path: str | Path) -> Path:
-    """A file or folder that comes with the package, in `notebooks`, `results`, `pretrained` or
-    `data/paper`: of the checkout, or of the copy inside an installed package. An absolute path
-    stays as it is."""
+    """A file or folder that comes with the package, in `notebooks`, `results`, `pretrained`,
+    `docs/explorable/site` or `data/paper`: of the checkout, or of the copy inside an installed
+    package. An absolute path stays as it is."""
     return (_PACKAGE.parent if is_checkout() else _SHIPPED) / path
 
 

@@ -53,7 +53,9 @@ def server(home, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser_page(tmp_path_factory):
     """An empty page, and what went wrong in it so far."""
-    from browser import CHROMIUM, SWITCHES, is_local, playwright
+    from browser import CHROMIUM, is_local, playwright
+
+    from rscvae_lab.bench.page import SWITCHES
 
     with playwright.sync_playwright() as driver:
         context = driver.chromium.launch_persistent_context(

@@ -12,15 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rscvae_lab.bench.page import BROWSERS
 from rscvae_lab.storage.files import project_root
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed (extra `dev`)"
 )
 expect = playwright.expect
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 NEEDS_CHROMIUM = [
     pytest.mark.usefixtures("no_trouble"),
     pytest.mark.slow,
@@ -31,7 +30,6 @@ NEEDS_CHROMIUM = [
 
 SHOTS = Path(os.environ.get("RSCVAE_SCREENSHOTS") or project_root() / "runs" / "screenshots")
 MAP = "a map of codes; click a point"
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 def private_environment(folder: Path) -> dict[str, str]:

@@ -1,0 +1,122 @@
+"""Everything the page loads, written into one folder: its files as they were built, the shipped
+weights as ONNX, training codes, test images, and what Python measured of them."""
+
+import gzip
+import io
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rscvae_lab import NORMAL, NOVEL
+from rscvae_lab.analysis.atlas import read_images
+from rscvae_lab.analysis.surveys import Survey
+from rscvae_lab.config import CATEGORIES
+from rscvae_lab.datasets import load_split
+from rscvae_lab.explorable.calibration import stored_regions
+from rscvae_lab.explorable.onnx import decoder_bytes, encoder_bytes
+from rscvae_lab.figures import lit_terms
+from rscvae_lab.figures.style import NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR
+from rscvae_lab.methods import METHODS
+from rscvae_lab.regions import REGIONS
+from rscvae_lab.runs import Run
+from rscvae_lab.storage.files import make_folder, resource, write_whole
+from rscvae_lab.widgets.rotation import Turning, starts
+
+SITE = "docs/explorable/site"
+MODES = ("vae", "o", "d", "e", "e_all")
+RUNS = {"plane": "pretrained/digits-8/plane",
+        **{mode: f"pretrained/mnist-5/{mode}" for mode in MODES}}
+N_DIGITS, N_MNIST, N_TURNING = 40, 100, 5  # novel ones; of each group; eights to turn
+EXTRA_BITS = 4.0  # of the small network of two latent dimensions
+_PER_ROW = 20
+
+
+def write_page(folder: str | Path) -> Path:
+    """Writes the whole page into a folder, for any static server. Raises InputError where the
+    folder cannot be written to."""
+    folder = make_folder(folder)
+    shutil.copytree(resource(SITE), folder, dirs_exist_ok=True)
+    runs = {name: Run.load(resource(place)) for name, place in RUNS.items()}
+    surveys = {name: _survey(run) for name, run in runs.items()}
+    for name, survey in surveys.items():
+        model, levels = survey.run.model, stored_regions(survey.run)[1]
+        extra = EXTRA_BITS * (name == "plane")
+        for part, content in (("encoder.onnx", encoder_bytes(model, extra)),
+                              ("decoder.onnx", decoder_bytes(model, extra)),
+                              ("codes", levels.T.tobytes())):  # by dimension: it compresses better
+            write_whole(folder / f"{name}-{part}.gz", gzip.compress(content, mtime=0))
+    facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
+             "digits": _digits(folder, surveys["plane"]), "mnist": _mnist(folder, surveys),
+             "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
+    write_whole(folder / "facts.json", json.dumps(facts, separators=(",", ":")))
+    return folder
+
+
+def _survey(run: Run) -> Survey:
+    """A survey with the stored regions; of MNIST's it has no images."""
+    split = load_split(run.config) if run.config.dataset == "digits" else None
+    return Survey(run, split, stored_regions(run)[0])
+
+
+def _model(name: str, survey: Survey) -> dict[str, Any]:
+    """What the page must know of a run, to say what the package says."""
+    run, (regions, levels, step) = survey.run, stored_regions(survey.run)
+    mode, (n, latent) = run.config.mode, levels.shape
+    row = METHODS[name if name in METHODS else mode]
+    given = run.metrics["n_anomalous_train"]
+    thresholds = {key: value for key, value in vars(regions).items() if key != "codes"}
+    return thresholds | {
+        "label": row.label, "colour": row.colour, "mode": mode, "anomalies": given,
+        "latent": latent, "codes": n, "step": step, "beta": run.config.beta,
+        "means": run.normalisers, "threshold": run.metrics["threshold"],
+        "lit": [lit_terms(mode, anomaly) for anomaly in (False, True)]}
+
+
+def _digits(folder: Path, survey: Survey) -> dict[str, Any]:
+    """Test images of scikit-learn's digits: all normal ones, some novel ones, and which to turn:
+    eights whose code lies in all three regions on their way."""
+    split = survey.split
+    normal, novel = (torch.where(split.test_labels == label)[0] for label in (NORMAL, NOVEL))
+    index = torch.cat([normal, novel[:N_DIGITS]])
+    _write_sheet(folder / "digits.png", split.test[index])
+    typical = sorted(starts(survey), key=survey.test.frame.novelty_score.get)
+    crossing = (i for i in typical if set(REGIONS) == set(
+        Turning.of(survey, split.test[i]).examined.frame.region))
+    turning = list(islice(crossing, N_TURNING))
+    return {"labels": split.test_labels[index].tolist(),
+            "categories": split.test_classes[index].tolist(),
+            "turning": [index.tolist().index(i) for i in turning]}
+
+
+def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
+    """Test images of `results/fig7.png`, with the terms of each model as Python measures them."""
+    images, rows = read_images(resource("results/fig7.csv"))
+    groups = [np.flatnonzero(rows.group == group)[:N_MNIST] for group in ("normal", "novel")]
+    index = np.concatenate(groups)
+    images = images[index]
+    _write_sheet(folder / "mnist.png", images)
+    measured = {}
+    for mode in MODES:
+        frame = surveys[mode].examine(images).frame
+        measured[mode] = {term: np.round(frame[term].astype(float), 5).tolist()
+                          for term in ("l_recon", "l_mut", "l_enc1", "distance")}
+        measured[mode]["region"] = [REGIONS.index(region) for region in frame.region]
+    names = CATEGORIES["mnist"]
+    return {"labels": np.repeat([NORMAL, NOVEL], N_MNIST).tolist(),
+            "categories": [int(names[i]) for i in rows.category[index]], "measured": measured}
+
+
+def _write_sheet(path: Path, images: Tensor) -> None:
+    """Images uint8 (N, 1, S, S) in one PNG, `_PER_ROW` in a row."""
+    padded = torch.cat([images, images.new_zeros(-len(images) % _PER_ROW, *images.shape[1:])])
+    rows = padded[:, 0].unflatten(0, (-1, _PER_ROW)).transpose(1, 2).flatten(0, 1).flatten(1)
+    buffer = io.BytesIO()
+    Image.fromarray(rows.numpy()).save(buffer, "PNG", optimize=True)
+    write_whole(path, buffer.getvalue())

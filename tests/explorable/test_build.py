@@ -1,0 +1,111 @@
+"""What is committed of the page is what its source builds; its models say what they should."""
+
+import gzip
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+import torch
+
+from rscvae_lab import VAE, Config
+from rscvae_lab.config.schema import RECIPE
+from rscvae_lab.datasets import load_split
+from rscvae_lab.errors import InputError
+from rscvae_lab.explorable import decoder_bytes, encoder_bytes, stored_regions
+from rscvae_lab.explorable.page import RUNS, SITE
+from rscvae_lab.figures import lit_terms
+from rscvae_lab.runs import Run
+from rscvae_lab.runs.evaluation import evaluate
+from rscvae_lab.storage.files import project_root, resource
+
+SOURCE = project_root() / "docs" / "explorable"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("npm"), reason="no Node: the page stays as it was built")
+def test_the_committed_page_is_what_the_source_builds(tmp_path):
+    copy, site = tmp_path / "explorable", resource(SITE)
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("node_modules", "site"))
+    installed = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=copy, capture_output=True,
+                               encoding="utf-8")
+    if installed.returncode:
+        pytest.skip(f"npm ci failed: {installed.stderr.splitlines()[0]}")
+    for command in (["npm", "run", "check"], ["node", "build.mjs", "built"]):
+        subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    for name in ("page.js", "ort.js", "ort.wasm.gz"):
+        built, committed = ((place / name).read_bytes() for place in (copy / "built", site))
+        if name.endswith(".gz"):  # zlib may differ
+            built, committed = gzip.decompress(built), gzip.decompress(committed)
+        assert built == committed, f"{name}: run docs/explorable/build.sh"
+
+
+def test_the_source_is_small_and_loads_nothing_from_elsewhere():
+    files = sorted(SOURCE.glob("src/*.ts"))
+    lines = [line for path in files for line in path.read_text("utf-8").splitlines()]
+    assert len(lines) < 1200
+    assert max(map(len, lines)) <= 140
+    page = (resource(SITE) / "index.html").read_text("utf-8")
+    assert not re.findall(r"(?:src|<link[^>]*href)=\"https?:", page)
+    assert not re.search(r"url\(|@import", (resource(SITE) / "style.css").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_regions_are_those_of_the_weights_beside_them(name):
+    run = Run.load(resource(RUNS[name]))
+    regions, levels, step = stored_regions(run)
+    assert regions.codes.shape == (run.metrics["n_train"], run.config.latent) == levels.shape
+    assert regions.farthest == pytest.approx(10 * step, rel=0.05)
+    assert 0 < regions.least_information < 20 < regions.worst_recon
+
+
+def test_other_networks_are_refused():
+    resnet = VAE.from_config(Config(network="resnet18", image_size=32))
+    for written in (encoder_bytes, decoder_bytes):
+        with pytest.raises(InputError, match="plain network"):
+            written(resnet)
+
+
+def test_weights_that_stay_float32_stand_in_the_file():
+    model = VAE.from_config(Config(latent=2)).eval()
+    with torch.no_grad():
+        model.to_mu.bias.copy_(torch.tensor([0.125, -7.5]))
+    assert model.to_mu.bias.detach().numpy().tobytes() in encoder_bytes(model)
+    assert encoder_bytes(model) == encoder_bytes(model)
+
+
+def test_mode_e_leaves_the_image_error_of_anomalies_out():
+    """What the page's text says of the diagram."""
+    assert "recon" in lit_terms("e", False) and "recon" not in lit_terms("e", True)
+
+
+@pytest.mark.slow
+def test_explore_serves_the_page_on_this_machine_and_stops_at_ctrl_c():
+    command = [sys.executable, "-m", "rscvae_lab", "explore", "--no-browser"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        address = server.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}facts.json", timeout=60) as answer:
+            assert answer.headers["Content-Type"] == "application/json"
+        with urllib.request.urlopen(f"{address}page.js", timeout=60) as answer:
+            assert answer.headers["Content-Type"] == "text/javascript"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 130
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def test_the_plane_is_what_its_command_trains():
+    """Its metrics follow from its weights, on digits that are always at hand."""
+    run = Run.load(resource(RUNS["plane"]))
+    assert (run.config.latent, run.config.mode, run.config.recipe) == (2, "e", RECIPE)
+    assert not run.metrics["commit"].endswith("dirty")
+    _, metrics = evaluate(run.model, load_split(run.config), run.config)
+    for name in ("auroc", "threshold", "semantic_deviation_rate", "heldout_mean_mut"):
+        assert metrics[name] == pytest.approx(run.metrics[name], rel=1e-3), name
