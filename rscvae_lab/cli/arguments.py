@@ -32,10 +32,10 @@ def command_line() -> argparse.ArgumentParser:
     parser = _Parser(prog="rscvae", description="RSC-VAE: train, score and rerun. A mistake is "
                      "reported in one line, with exit status 2.")
     parser.add_argument("--version", action="version", version=f"rscvae {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     def add(name: str, run: Callable[..., int | None], help: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help)
+        command = subparsers.add_parser(name, help=help)
         command.set_defaults(command=run)
         return command
 

@@ -106,6 +106,6 @@ def test_the_plane_is_what_its_command_trains():
     run = Run.load(resource(RUNS["plane"]))
     assert (run.config.latent, run.config.mode, run.config.recipe) == (2, "e", RECIPE)
     assert not run.metrics["commit"].endswith("dirty")
-    _, metrics = evaluate(run.model, load_split(run.config), run.config)
+    _, metrics, *_ = evaluate(run.model, load_split(run.config), run.config)
     for name in ("auroc", "threshold", "semantic_deviation_rate", "heldout_mean_mut"):
         assert metrics[name] == pytest.approx(run.metrics[name], rel=1e-3), name
