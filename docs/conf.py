@@ -61,8 +61,9 @@ def _complete(_: Sphinx, name: str, source: list[str]) -> None:
     """The README becomes the first page, with the contents of all others; a badge, which is an
     image of another server, becomes its words."""
     source[0] = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", source[0])
+    # in single quotes, for the source of a notebook is JSON
     address = f"{'../' * name.count('/')}explorable/index.html"
-    source[0] = EXPLORABLE.sub(rf'<a href="{address}">\1</a>', source[0])
+    source[0] = EXPLORABLE.sub(rf"<a href='{address}'>\1</a>", source[0])
     if name == root_doc:
         source[0] = source[0].replace("(notebooks/solutions)", "(docs/course.md)") + CONTENTS
 

@@ -13,9 +13,9 @@ from rscvae_lab.explorable.page import write_page
 class _Quiet(SimpleHTTPRequestHandler):
     """Files of one folder; types from here, since a Windows registry may know others."""
 
-    extensions_map = {".html": "text/html; charset=utf-8", ".js": "text/javascript",  # noqa: RUF012
-                      ".css": "text/css", ".json": "application/json", ".png": "image/png",
-                      "": "application/octet-stream"}
+    extensions_map = {  # noqa: RUF012
+        ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css",
+        ".json": "application/json", ".png": "image/png", "": "application/octet-stream"}
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -33,6 +33,6 @@ def explore(port: int = 0, show: bool = True) -> None:
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"{address}   (Ctrl-C stops it)", flush=True)
         if show:
-            webbrowser.open(address)
+            webbrowser.open_new_tab(address)
         with server:
             server.serve_forever()
