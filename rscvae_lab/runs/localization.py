@@ -40,8 +40,7 @@ class Calibration(NamedTuple):
     @classmethod
     def of(cls, maps: Tensor) -> Self:
         """From the error maps (N, S, S) of N >= 2 normal images."""
-        maps = maps.double()
-        return cls._from_sums(maps.sum(0), maps.square().sum(0), len(maps))
+        return cls._from_sums(*_sums(maps), len(maps))
 
     @classmethod
     def _from_sums(cls, total: Tensor, squares: Tensor, n: int) -> Self:
@@ -59,10 +58,19 @@ class Calibration(NamedTuple):
 
 def without_each(maps: Tensor) -> Iterator[Calibration]:
     """For each of N >= 3 error maps (N, S, S) the calibration of all others."""
-    maps = maps.double()
-    total, squares, n = maps.sum(0), maps.square().sum(0), len(maps) - 1
+    (total, squares), n = _sums(maps), len(maps) - 1
     for own in maps:
-        yield Calibration._from_sums(total - own, squares - own.square(), n)
+        yield Calibration._from_sums(total - own, squares - own.double().square(), n)
+
+
+def _sums(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Over N maps, of their values and squares, (S, S) each, in double precision."""
+    total = torch.zeros(maps.shape[1:], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for own in maps:  # one after the other: thousands in double precision need gigabytes
+        total += own
+        squares += own.double().square()
+    return total, squares
 
 
 def local_scores(scaled: Tensor) -> Tensor:
