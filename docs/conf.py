@@ -20,6 +20,7 @@ NOTATION
 CONTRIBUTING
 data/README
 results/README
+results/REPORT
 pretrained/README
 ```
 """

@@ -114,7 +114,7 @@ class Detector(OutlierMixin, BaseEstimator):
         return -self.novelty_score(images)
 
     def decision_function(self, images: Any) -> np.ndarray:
-        """scikit-learn's: score_samples - offset_, (N,); negative = novel."""
+        """scikit-learn's: score_samples minus the attribute offset, (N,); negative = novel."""
         return self.score_samples(images) - self.offset_
 
     def predict(self, images: Any) -> np.ndarray:
