@@ -28,6 +28,7 @@ TABLES = (
     "fashion_mnist",
     "anomalies",
     "search",
+    "mvtec_ad",
     "table3",
     "synthetic",
     "rivals",
