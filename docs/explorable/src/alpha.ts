@@ -58,7 +58,7 @@ export class AlphaFigure {
     this.plane.addEventListener("pointermove", (event) => this.hover(event as PointerEvent));
     const rocPlot = frame("ROC curve", "normal digits called novel →", "novel digits found →", 1,
       svg("line", { x1: LEFT, y1: SIZE, x2: LEFT + SIZE, y2: 0, stroke: GREY, "stroke-dasharray": "4 4" }), this.curve, this.mark,
-      svg("text", { x: LEFT + SIZE - 8, y: SIZE - 60, "text-anchor": "end" }, "ROC curve; AUROC is the area below it."),
+      svg("text", { x: LEFT + SIZE - 8, y: SIZE - 60, "text-anchor": "end" }, "ROC curve (below it: AUROC)"),
       svg("text", { x: LEFT + SIZE - 8, y: SIZE - 38, "text-anchor": "end" }, "Ring: the line on the left."),
       svg("text", { x: LEFT + SIZE - 8, y: SIZE - 16, "text-anchor": "end" }, "Dashed: by guessing."));
     this.slider.addEventListener("input", () => this.redraw(+this.slider.value));

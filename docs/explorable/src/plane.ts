@@ -11,7 +11,7 @@ export class PlaneFigure {
   private arrow = svg("path", { stroke: INK, "stroke-width": 2.5, fill: "none", "marker-end": "url(#head)" });
   private pictures = [new Picture("G(z): decoded from the ring"), new Picture("decoded from the arrow's head")];
   private own = new Picture("your digit, encoded at the pink ellipse");
-  private mine = svg("ellipse", { fill: "none", stroke: "#b83280", "stroke-width": 3.5, visibility: "hidden" });
+  private mine = svg("g", { fill: "none", stroke: "#b83280", "stroke-width": 3.5 });
   private start: number[];
   private sliders: HTMLInputElement[];
   private text = html("output", { "aria-live": "polite" });
@@ -44,7 +44,7 @@ export class PlaneFigure {
     this.sliders.forEach((each) => each.addEventListener("input", () => this.move(this.sliders.map((s) => +s.value))));
     place.append(html("div", { class: "beside" }, html("div", { class: "wide" }, this.canvas,
         legend(facts.colours, "codes of eights", "codes of other digits", "The ground's colour says where the arrow from there "
-          + "ends, not where it starts: orange ellipses are far from all eights (anomalous), and yet lie on grey ground, since "
+          + "ends, not where it starts: most orange ellipses are far from all eights (anomalous), yet lie on grey ground, since "
           + "what is decoded there is encoded in the unknown region. Black ellipse: the code at the arrow's head; the larger, the "
           + `less it says. In training the network also saw ${model.facts.anomalies} images of other digits.`)),
       html("div", {}, html("div", { class: "pictures" }, ...[...this.pictures, this.own].map((p) => p.element)), this.text,
@@ -57,12 +57,14 @@ export class PlaneFigure {
 
   /** Marks an image of one's own and puts the ring on its code; null takes it away. */
   async show(image: Float32Array | null): Promise<void> {
-    set(this.mine, { visibility: image ? "visible" : "hidden" });
+    this.mine.replaceChildren();
     this.own.element.hidden = !image;
     this.own.show(image);
     if (!image) return this.move(this.start);
     const { mu, logVar } = await this.model.encode(image);
-    set(this.mine, this.ellipse(mu, logVar));
+    const place = this.ellipse(mu, logVar);
+    this.mine.replaceChildren(svg("ellipse", place), svg("text", { x: place.cx, y: place.cy - Math.max(14, place.ry + 5), fill: "#97266d",
+      stroke: "white", "stroke-width": 3, "paint-order": "stroke", "text-anchor": "middle", "font-weight": 700 }, "yours"));
     return this.move([...mu]);
   }
 

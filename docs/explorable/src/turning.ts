@@ -38,10 +38,10 @@ export class TurningFigure {
     place.append(html("div", { class: "controls" }, this.choice.element, labelled("angle", this.slider, this.degrees), dial),
       html("div", { class: "beside" },
         html("div", { class: "bars" }, html("div", { class: "pictures" }, ...this.pictures.map((p) => p.element)), this.text,
-          ...this.bars.map((bar) => bar[3])),
+          ...this.bars.map((bar) => bar[3]),
+          html("p", { class: "key" }, "Red: the limit. The bars' scale is compressed, so that none is ever full.")),
         html("div", { class: "wide" }, this.map.element, legend(facts.colours, "eights", "other digits",
-          "Ring: the turned image. Line: its way through all angles. What lies beyond the map is shown at its edge."))),
-      html("p", { class: "key" }, "Bars: the red mark is the limit; the scale is compressed, so that no bar is ever full."));
+          "Ring: the turned image. Line: its way through all angles. What lies beyond the map is shown at its edge."))),);
     this.dial = dial;
     this.choice.choose(0);
   }
