@@ -177,7 +177,8 @@ export class RegionMap {
     const area = (region: Region, x: number, y: number, w: number, h: number, tx: number, ty: number,
                   anchor = "start") => [
       svg("rect", { x, y, width: w, height: h, fill: FILL[region] }),
-      svg("text", { x: tx, y: ty, fill: TEXT[region], "font-weight": 600, "font-size": width > 300 ? "100%" : "80%", "text-anchor": anchor, "paint-order": "stroke",
+      svg("text", { x: tx, y: ty, fill: TEXT[region], "font-weight": 600,
+                    "font-size": width > 300 ? "100%" : "80%", "text-anchor": anchor, "paint-order": "stroke",
                     stroke: FILL[region], "stroke-width": 3 }, region)];
     const areas = [
       ...area("anomalous", border[0], top, right - border[0], border[1] - top, right - 5, top + 18, "end"),

@@ -13,6 +13,7 @@ export class PlaneFigure {
   private own = new Picture("your digit, encoded at the pink ellipse");
   private mine = svg("g", { fill: "none", stroke: "#b83280", "stroke-width": 3.5 });
   private start: number[];
+  private image: Float32Array | null = null;
   private sliders: HTMLInputElement[];
   private text = html("output", { "aria-live": "polite" });
   private canvas: SVGElement;
@@ -57,11 +58,13 @@ export class PlaneFigure {
 
   /** Marks an image of one's own and puts the ring on its code; null takes it away. */
   async show(image: Float32Array | null): Promise<void> {
+    this.image = image;
     this.mine.replaceChildren();
     this.own.element.hidden = !image;
     this.own.show(image);
     if (!image) return this.move(this.start);
     const { mu, logVar } = await this.model.encode(image);
+    if (this.image !== image) return; // cleared or drawn anew since
     const place = this.ellipse(mu, logVar);
     this.mine.replaceChildren(svg("ellipse", place), svg("text", { x: place.cx, y: place.cy - Math.max(14, place.ry + 5), fill: "#97266d",
       stroke: "white", "stroke-width": 3, "paint-order": "stroke", "text-anchor": "middle", "font-weight": 700 }, "yours"));
