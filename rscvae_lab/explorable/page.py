@@ -105,7 +105,7 @@ def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
     measured = {}
     for mode in MODES:
         frame = surveys[mode].examine(images).frame
-        measured[mode] = {term: np.round(frame[term].astype(float), 5).tolist()
+        measured[mode] = {term: [float(f"{value:.5g}") for value in frame[term]]
                           for term in ("l_recon", "l_mut", "l_enc1", "distance")}
         measured[mode]["region"] = [REGIONS.index(region) for region in frame.region]
     names = CATEGORIES["mnist"]

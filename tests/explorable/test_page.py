@@ -147,7 +147,7 @@ def page(site, request):
 
 def test_the_mouse_moves_every_figure(page):
     texts = {"a": ("#plane output", r"z = \(0\.\d+, .* normal region", r"z = \(-2\.7.* unknown"),
-             "b": ("#turning output", r"by 0°: normal", r"by 270°: anomalous"),
+             "b": ("#turning output", r"by 0°: normal", r"by 90°: anomalous"),
              "d": ("#alpha output", r"α = 0\.0", r"α = 0\.8")}
     for figure, (selector, start, end) in DRAGS.items():
         output, at_start, at_end = texts[figure]
@@ -155,7 +155,7 @@ def test_the_mouse_moves_every_figure(page):
         expect(page.locator(output)).to_have_text(re.compile(at_start))
         drag(page, selector, start, end)
         expect(page.locator(output)).to_have_text(re.compile(at_end))
-    expect(page.locator("#turning input")).to_have_value("270")
+    expect(page.locator("#turning input")).to_have_value("90")
     novel, card = page.get_by_role("button", name=re.compile("a 7, novel")).first, "#modes article"
     page.get_by_role("button", name=re.compile("a 5, normal")).first.click()
     expect(page.locator(card).last).to_contain_text("passes as normal")
@@ -197,13 +197,22 @@ def test_a_drawn_digit_goes_through_three_figures(site):
     before = [output.inner_text() for output in outputs]
     drag(page, "#pad canvas", (0.3, 0.2), (0.7, 0.2))
     drag(page, "#pad canvas", (0.7, 0.2), (0.4, 0.8))
-    expect(page.locator("#sent")).to_contain_text("figures 1, 2 and 3")
+    expect(page.locator("#sent")).to_be_visible()
     for output, text in zip(outputs, before):
         expect(output).not_to_have_text(text)
     for choice in ("which eight", "which digit"):  # none of those offered
         pressed = page.get_by_role("group", name=choice).locator("[aria-pressed=true]")
         expect(pressed).to_have_count(0)
+    mine = page.get_by_role("img", name="your digit, encoded at the pink ellipse")
+    expect(mine).to_be_visible()
     page.screenshot(path=SHOTS / "explorable-drawn.png")
+    page.get_by_role("button", name="clear").click()
+    expect(page.locator("#sent")).to_be_hidden()
+    expect(mine).to_be_hidden()
+    expect(outputs[0]).to_contain_text("normal region")  # the ring is back among the eights
+    for choice in ("which eight", "which digit"):
+        pressed = page.get_by_role("group", name=choice).locator("[aria-pressed=true]")
+        expect(pressed).to_have_count(1)
 
 
 def test_a_drag_is_shown_at_once(site):

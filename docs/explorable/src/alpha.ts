@@ -1,10 +1,10 @@
 // (d) Alpha: Eq. 15 as a line that turns over the plane of its two terms, with the ROC curve that follows.
-import { Choice, GREY, INK, dots, draggable, html, indexedSvg, labelled, latest, set, slider, svg } from "./draw";
+import { Choice, GREY, INK, dots, draggable, html, indexed, indexedSvg, labelled, latest, legend, set, slider, svg, ticks } from "./draw";
 import { paint } from "./images";
 import { modeName } from "./modes";
 import type { Facts } from "./model";
 
-const SIZE = 320, LEFT = 34, MOST = 5; // of the plane, in multiples of a normal digit's mean term
+const SIZE = 320, LEFT = 46, MOST = 5; // of the plane, in multiples of a normal digit's mean term
 const FALSE_ALARMS = 0.05;
 
 /** The ROC curve of scores, from (0, 0) to (1, 1), and the area below it: ties count half. */
@@ -24,6 +24,7 @@ export function roc(labels: number[], scores: number[]): { points: [number, numb
 
 export class AlphaFigure {
   private slider = slider("alpha", 0, 1, 0.01, 0.5);
+  private value = html("b", { class: "value" });
   private text = html("output", { "aria-live": "polite" });
   private cloud = svg("g");
   private line = svg("line", { stroke: INK, "stroke-width": 3 });
@@ -40,26 +41,31 @@ export class AlphaFigure {
   constructor(private facts: Facts, private images: Float32Array[], place: HTMLElement) {
     const names = Object.keys(facts.mnist.measured);
     const choice = new Choice("model", names.map((name) => modeName(facts, name)), (i) => this.choose(names[i]));
-    const frame = (label: string, x: string, y: string, ...children: SVGElement[]) => svg("svg", {
-      viewBox: `0 -4 ${SIZE + LEFT + 4} ${SIZE + LEFT + 4}`, role: "img", "aria-label": label, class: "map" },
+    const frame = (label: string, x: string, y: string, most: number, ...children: SVGElement[]) => svg("svg", {
+      viewBox: `0 -9 ${SIZE + LEFT + 18} ${SIZE + LEFT + 9}`, role: "img", "aria-label": label, class: "map" },
       svg("rect", { x: LEFT, y: 0, width: SIZE, height: SIZE, fill: "#f7fafc", stroke: "#cbd5e0" }), ...children,
-      svg("text", { x: LEFT, y: SIZE + 22 }, ...indexedSvg(x)), svg("text", { transform: `translate(22 ${SIZE}) rotate(-90)` },
-        ...indexedSvg(y)));
+      ticks(LEFT, SIZE, ...[0, 1].map((up) => [0, 0.2, 0.4, 0.6, 0.8, 1].map((part): [number, string] =>
+        [up ? SIZE * (1 - part) : LEFT + SIZE * part, `${most * part}`])) as [[number, string][], [number, string][]]),
+      svg("text", { x: LEFT, y: SIZE + 36 }, ...indexedSvg(x)),
+      svg("text", { transform: `translate(17 ${SIZE}) rotate(-90)` }, ...indexedSvg(y)));
     this.plane = frame("test digits by their two terms; the line parts them", "image error l_recon / its normal mean →",
-                       "code change l_mut / mean →", this.beyond, this.cloud, this.line);
+                       "code change l_mut / its normal mean →", MOST, this.beyond, this.cloud, this.line);
     this.plane.classList.add("drags");
     draggable(this.plane, (x, y) => { // the line's normal follows the pointer
       const [u, v] = [x - LEFT, SIZE - y].map((value) => Math.max(0, value));
       if (u + v > 10) this.turn(Math.round(100 * v / (u + v)) / 100);
     });
     this.plane.addEventListener("pointermove", (event) => this.hover(event as PointerEvent));
-    const rocPlot = frame("ROC curve", "normal digits called novel →", "novel digits found →",
-      svg("line", { x1: LEFT, y1: SIZE, x2: LEFT + SIZE, y2: 0, stroke: GREY, "stroke-dasharray": "4 4" }), this.curve, this.mark);
+    const rocPlot = frame("ROC curve", "normal digits called novel →", "novel digits found →", 1,
+      svg("line", { x1: LEFT, y1: SIZE, x2: LEFT + SIZE, y2: 0, stroke: GREY, "stroke-dasharray": "4 4" }), this.curve, this.mark,
+      svg("text", { x: LEFT + SIZE - 8, y: SIZE - 60, "text-anchor": "end" }, "ROC curve (below it: AUROC)"),
+      svg("text", { x: LEFT + SIZE - 8, y: SIZE - 38, "text-anchor": "end" }, "Ring: the line on the left."),
+      svg("text", { x: LEFT + SIZE - 8, y: SIZE - 16, "text-anchor": "end" }, "Dashed: by guessing."));
     this.slider.addEventListener("input", () => this.redraw(+this.slider.value));
-    place.append(html("div", { class: "controls" }, choice.element, labelled("α", this.slider)), this.text,
+    place.append(html("div", { class: "controls" }, choice.element, labelled("α", this.slider, this.value)), this.text,
       html("div", { class: "beside" }, html("div", { class: "wide" }, this.plane), html("div", { class: "wide" }, rocPlot)),
-      html("div", { class: "hint" }, this.near, html("p", { class: "key" },
-        "Point at a dot to see its digit. Beyond the line lie 5 % of the fives (blue). Dots at the edge lie farther out.")));
+      html("div", { class: "hint" }, this.near, legend(facts.colours, "fives", "other digits",
+        "Point at a dot to see its digit. Beyond the line lie 5 % of the fives. Dots at the upper and right edge lie farther out.")));
     choice.choose(0);
   }
 
@@ -114,8 +120,9 @@ export class AlphaFigure {
     const [cx, cy] = place([normal.filter((score) => score > limit).length / normal.length, found]);
     set(this.mark, { cx, cy });
     this.slider.setAttribute("aria-valuetext", alpha.toFixed(2));
+    this.value.textContent = alpha.toFixed(2);
     const which = alpha === 0 ? " (the image error alone)" : alpha === 1 ? " (the code change alone)" : "";
-    this.text.replaceChildren(`α = ${alpha.toFixed(2)}${which}, ${modeName(this.facts, this.name)}: `,
+    this.text.replaceChildren(...indexed(`α = ${alpha.toFixed(2)}${which}, ${modeName(this.facts, this.name)}: `),
       html("b", {}, `AUROC ${auroc.toFixed(3)}`), `; with 5 % false alarms ${Math.round(100 * found)} % of the novel digits are found.`);
   }
 

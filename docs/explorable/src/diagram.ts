@@ -3,14 +3,15 @@ import { GREY, INK, indexedSvg, svg } from "./draw";
 import type { ModelFacts } from "./model";
 
 const Y = 150, NODES: Record<string, [number, string]> = {
-  x: [40, "x"], code: [180, "μ, Σ"], z: [310, "z"], xHat: [440, "x̂"], recode: [590, "μ̂, Σ̂"] };
+  x: [40, "x"], code: [190, "μ, Σ"], z: [345, "z"], xHat: [500, "x"], recode: [665, "μ, Σ"] };
+const HATS: Record<string, [number, number][]> = { xHat: [[500, 143]], recode: [[648, 143], [678, 138]] }; // drawn: fonts set them badly
 const half = (name: string) => name.endsWith("code") ? 40 : 28;
 const STEPS = [["x", "code", "encode"], ["code", "z", "sample"], ["z", "xHat", "decode"], ["xHat", "recode", "encode"]];
 const WAYS: Record<string, [string, string, number, number]> = { // path, its name, and where that stands
-  recon: ["M40 122V60H440V122", "image error l_recon", 240, 50],
-  mut: ["M195 178V222H575V178", "change of code l_mut", 385, 214],
-  enc1: ["M165 178V286H310", "l_enc1", 238, 277],
-  enc2: ["M605 178V286H460", "l_enc2", 532, 277] };
+  recon: ["M40 122V60H500V122", "image error l_recon", 270, 50],
+  mut: ["M205 178V222H650V178", "change of code l_mut", 428, 214],
+  enc1: ["M175 178V286H350", "l_enc1", 262, 277],
+  enc2: ["M680 178V286H504", "l_enc2", 592, 277] };
 
 export function diagram(facts: ModelFacts, anomaly: boolean): SVGElement {
   const lit = facts.lit[+anomaly], shown = Object.keys(lit).length > 0, recodes = "mut" in lit;
@@ -37,8 +38,10 @@ export function diagram(facts: ModelFacts, anomaly: boolean): SVGElement {
                           "font-weight": on ? 700 : 400 }, ...indexedSvg(on ? `${lit[term]} ${name}`.trim() : `${name}: off`))];
   });
   const names = Object.entries(lit).map(([term, weight]) => `${weight}${weight && " "}l_${term}`).join(" + ");
-  return svg("svg", { viewBox: "5 18 632 300", role: "img", class: "diagram",
+  return svg("svg", { viewBox: "5 18 712 300", role: "img", class: "diagram",
                       "aria-label": shown ? `losses asked: ${names}` : "never shown to this mode" }, ...heads,
     ...steps, ...ways, ...Object.entries(NODES).flatMap(([name, [x, text]]) => box(x, Y, 2 * half(name), text, ink(name))),
-    ...box(385, 286, 146, "prior N(0, I)", shown ? INK : GREY));
+    ...Object.entries(HATS).flatMap(([name, tops]) => tops.map(([x, y]) => svg("path", {
+      d: `M${x - 6} ${y}l6 -6l6 6`, fill: "none", stroke: ink(name), "stroke-width": 1.8 }))),
+    ...box(427, 286, 146, "prior N(0, I)", shown ? INK : GREY));
 }

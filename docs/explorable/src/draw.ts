@@ -1,6 +1,6 @@
 // What the four figures share: SVG, controls, the map of the three regions, and redraws that keep up with the hand.
 import { paint } from "./images";
-import type { ModelFacts, Region } from "./model";
+import type { Facts, ModelFacts, Region } from "./model";
 
 export const INK = "#1a202c", GREY = "#a0aec0";
 const FILL: Record<Region, string> = { normal: "#bee3f8", anomalous: "#feebc8", unknown: "#e2e8f0" };
@@ -32,13 +32,26 @@ export function slider(label: string, min: number, max: number, step: number, va
   return html("input", { type: "range", min, max, step, value, "aria-label": label });
 }
 
-export function labelled(text: string, control: HTMLElement): HTMLElement {
-  return html("label", { class: "control" }, html("span", {}, text), control);
+export function labelled(text: string, control: HTMLElement, value: HTMLElement | string = ""): HTMLElement {
+  return html("label", { class: "control" }, html("span", {}, text), control, value);
 }
 
-/** Text with its l_recon and the like as l with an index. */
+/** Text with the indices of its l_recon and RSC-VAE_o. */
 export function indexed(text: string): (Node | string)[] {
-  return text.split(/\bl_(\w+)/).flatMap((part, i) => i % 2 ? ["l", html("sub", {}, part)] : [part]);
+  return text.split(/\b(l|RSC-VAE)_(\w+)/).map((part, i) => i % 3 === 2 ? html("sub", {}, part) : part);
+}
+
+/** What the colours of dots and ellipses mean, and what else is to be said of a figure. */
+export function legend(colours: Facts["colours"], normal: string, novel: string, rest: string): HTMLElement {
+  const swatch = (colour: string) => html("i", { class: "swatch", style: `background:${colour}` });
+  return html("p", { class: "key" }, swatch(colours.normal), `${normal} (normal) `, swatch(colours.novel), `${novel} (novel). ${rest}`);
+}
+
+/** The numbers along the axes of a plot, as place and text. */
+export function ticks(left: number, floor: number, along: [number, string][], up: [number, string][]): SVGElement {
+  return svg("g", { "font-size": "75%", fill: "#4a5568" },
+    ...along.map(([x, text]) => svg("text", { x, y: floor + 14, "text-anchor": "middle" }, text)),
+    ...up.map(([y, text]) => svg("text", { x: left - 4, y: y + 4, "text-anchor": "end" }, text)));
 }
 
 export function indexedSvg(text: string): (SVGElement | string)[] {
@@ -53,8 +66,8 @@ export class Choice {
 
   constructor(label: string, texts: (string | Node)[], private chosen: (i: number) => void, names?: string[]) {
     this.buttons = texts.map((text, i) => {
-      const button = html("button", { type: "button", "aria-pressed": "false" }, text);
-      if (names) button.setAttribute("aria-label", names[i]);
+      const shown = typeof text === "string" ? indexed(text) : [text];
+      const button = html("button", { type: "button", "aria-pressed": "false", "aria-label": names?.[i] ?? `${text}` }, ...shown);
       button.addEventListener("click", () => this.choose(i));
       return button;
     });
@@ -82,7 +95,8 @@ export class Picture {
     this.element = html("figure", { class: "picture" }, this.canvas, html("figcaption", {}, caption));
   }
 
-  show(image: Float32Array | null): void {
+  show(image: Float32Array | null, caption?: string): void {
+    if (caption) this.element.lastElementChild!.textContent = caption;
     paint(this.canvas, image);
   }
 }
@@ -154,16 +168,17 @@ export class RegionMap {
   private x: (distance: number) => number;
   private y: (information: number) => number;
 
-  constructor(facts: ModelFacts, farthest: number, most: number, width: number,
-              height: number, label: string) {
-    const [left, bottom] = [30, 30], right = width - 6, top = 6;
+  constructor(facts: ModelFacts, distances: number[], nats: number[], width: number, height: number, label: string) {
+    const [farthest, most] = [Math.max(...distances), Math.max(...nats)]; // what lies beyond is shown at the edge
+    const [left, bottom] = [46, 42], right = width - 9, top = 9;
     this.x = (distance) => left + Math.sqrt(Math.min(1, distance / farthest)) * (right - left); // room for what is near
     this.y = (nats) => height - bottom - Math.min(1, Math.max(0, nats) / most) * (height - bottom - top);
     const border = [this.x(facts.farthest), this.y(facts.least_information)], floor = height - bottom;
     const area = (region: Region, x: number, y: number, w: number, h: number, tx: number, ty: number,
                   anchor = "start") => [
       svg("rect", { x, y, width: w, height: h, fill: FILL[region] }),
-      svg("text", { x: tx, y: ty, fill: TEXT[region], "font-weight": 600, "text-anchor": anchor, "paint-order": "stroke",
+      svg("text", { x: tx, y: ty, fill: TEXT[region], "font-weight": 600,
+                    "font-size": width > 300 ? "100%" : "80%", "text-anchor": anchor, "paint-order": "stroke",
                     stroke: FILL[region], "stroke-width": 3 }, region)];
     const areas = [
       ...area("anomalous", border[0], top, right - border[0], border[1] - top, right - 5, top + 18, "end"),
@@ -171,8 +186,10 @@ export class RegionMap {
       ...area("unknown", left, border[1], right - left, floor - border[1], right - 5, floor - 6, "end")];
     this.element = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "map" },
       ...areas.filter((a) => a.tagName === "rect"), this.clouds, this.path, ...areas.filter((a) => a.tagName === "text"),
+      ticks(left, floor, distances.map((d) => [this.x(d), `${d}`]), nats.map((n) => [this.y(n), `${n}`])),
       svg("text", { x: left, y: height - 8 }, width > 300 ? "distance to normal codes (root scale) →" : "distance →"),
-      svg("text", { x: 0, y: 0, transform: `translate(20 ${floor}) rotate(-90)` }, "information →"), this.ring);
+      svg("text", { transform: `translate(17 ${floor}) rotate(-90)` }, "information (nats) →"),
+      this.ring);
     this.ring.style.display = "none";
   }
 

@@ -35,11 +35,10 @@ async function start(): Promise<void> {
   steps("alpha", alpha.steps);
   pad(document.querySelector("#pad")!, (ink) => {
     const [small, large] = [ink && likeDigits(ink), ink && likeMnist(ink)];
-    if (!small || !large) return;
-    void models.plane.encode(small).then(({ mu }) => plane.move([...mu]));
-    void turning.turn(small, true);
-    void modes.show(large, true);
-    document.querySelector("#sent")!.textContent = "Your digit is in figures 1, 2 and 3.";
+    document.querySelector<HTMLElement>("#sent")!.hidden = !small;
+    void plane.show(small);
+    if (small) void turning.turn(small, true); else turning.reset();
+    if (large) void modes.show(large, true); else modes.reset();
   });
   const sets: Record<string, Float32Array[]> = { digits, mnist };
   Object.assign(window, { explorable: { // for the tests, and for whoever opens the console

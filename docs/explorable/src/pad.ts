@@ -8,10 +8,12 @@ export function pad(place: HTMLElement, drawn: (ink: Ink | null) => void): void 
   const canvas = html("canvas", { width: SIDE, height: SIDE, class: "pad drags", role: "img", "aria-label": "a pad: draw a digit here" });
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
   const clear = html("button", { type: "button" }, "clear");
+  const hint = html("span", { "aria-hidden": "true" }, "draw a digit here");
   let last: [number, number] | null = null;
   const empty = () => {
     context.fillStyle = "black";
     context.fillRect(0, 0, SIDE, SIDE);
+    hint.hidden = false;
   };
   const send = () => {
     const { data } = context.getImageData(0, 0, SIDE, SIDE);
@@ -30,6 +32,7 @@ export function pad(place: HTMLElement, drawn: (ink: Ink | null) => void): void 
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     last = null;
+    hint.hidden = true;
     stroke(event);
   });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons && last) stroke(event); });
@@ -42,5 +45,5 @@ export function pad(place: HTMLElement, drawn: (ink: Ink | null) => void): void 
     drawn(null);
   });
   empty();
-  place.append(canvas, clear);
+  place.append(hint, canvas, clear);
 }

@@ -1,5 +1,5 @@
 // (a) The latent plane: a point that is decoded and recoded, over the codes of digits and the regions.
-import { INK, Picture, draggable, html, labelled, latest, regionFill, set, slider, svg, chip } from "./draw";
+import { INK, Picture, draggable, html, labelled, latest, legend, regionFill, set, slider, svg, chip } from "./draw";
 import { type Examined, type Facts, type Model, information } from "./model";
 
 const SIZE = 360, GRID = 40, ARROWS = 10;
@@ -9,7 +9,11 @@ export class PlaneFigure {
   private ring = svg("circle", { r: 9, fill: "white", "fill-opacity": 0.3, stroke: INK, "stroke-width": 3 });
   private second = svg("ellipse", { fill: "none", stroke: INK, "stroke-width": 1.5 });
   private arrow = svg("path", { stroke: INK, "stroke-width": 2.5, fill: "none", "marker-end": "url(#head)" });
-  private pictures = [new Picture("decoded from the ring, G(z)"), new Picture("decoded from the arrow's head")];
+  private pictures = [new Picture("G(z): decoded from the ring"), new Picture("decoded from the arrow's head")];
+  private own = new Picture("your digit, encoded at the pink ellipse");
+  private mine = svg("g", { fill: "none", stroke: "#b83280", "stroke-width": 3.5 });
+  private start: number[];
+  private image: Float32Array | null = null;
   private sliders: HTMLInputElement[];
   private text = html("output", { "aria-live": "polite" });
   private canvas: SVGElement;
@@ -29,7 +33,7 @@ export class PlaneFigure {
         refX: 7, refY: 4, markerUnits: "userSpaceOnUse", markerWidth: size, markerHeight: size, orient: "auto" },
         svg("path", { d: "M0 0L8 4L0 8z", fill, stroke: "none" }))),
       svg("g", { class: "field" }), ellipses(novel, facts.colours.novel), ellipses(normal, facts.colours.normal),
-      this.second, this.arrow, this.ring);
+      this.mine, this.second, this.arrow, this.ring);
     draggable(this.canvas, (x, y) => this.move([(2 * x / SIZE - 1) * this.reach, (1 - 2 * y / SIZE) * this.reach]));
     this.ring.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
@@ -40,17 +44,36 @@ export class PlaneFigure {
     this.sliders = ["z₁", "z₂"].map((name) => slider(name, -this.reach, this.reach, 0.01, 0));
     this.sliders.forEach((each) => each.addEventListener("input", () => this.move(this.sliders.map((s) => +s.value))));
     place.append(html("div", { class: "beside" }, html("div", { class: "wide" }, this.canvas,
-        html("p", { class: "key" }, html("b", { style: `color:${facts.colours.normal}` }, "codes of eights (normal)"), " · ",
-          html("b", { style: "color:#9c4221" }, "codes of other digits (novel)"))),
-      html("div", {}, html("div", { class: "pictures" }, ...this.pictures.map((p) => p.element)), this.text,
+        legend(facts.colours, "codes of eights", "codes of other digits", "The ground's colour says where the arrow from there "
+          + "ends, not where it starts: most orange ellipses are far from all eights (anomalous), yet lie on grey ground, since "
+          + "what is decoded there is encoded in the unknown region. Black ellipse: the code at the arrow's head; the larger, the "
+          + `less it says. In training the network also saw ${model.facts.anomalies} images of other digits.`)),
+      html("div", {}, html("div", { class: "pictures" }, ...[...this.pictures, this.own].map((p) => p.element)), this.text,
+        html("p", { class: "key" }, "Drag the ring, click anywhere, or select the ring and use the arrow keys."),
         ...this.sliders.map((each, d) => labelled(["z₁", "z₂"][d], each)))));
-    this.move([...this.mean(normal)]);
+    this.start = this.mean(normal);
+    void this.show(null);
     void this.field();
+  }
+
+  /** Marks an image of one's own and puts the ring on its code; null takes it away. */
+  async show(image: Float32Array | null): Promise<void> {
+    this.image = image;
+    this.mine.replaceChildren();
+    this.own.element.hidden = !image;
+    this.own.show(image);
+    if (!image) return this.move(this.start);
+    const { mu, logVar } = await this.model.encode(image);
+    if (this.image !== image) return; // cleared or drawn anew since
+    const place = this.ellipse(mu, logVar);
+    this.mine.replaceChildren(svg("ellipse", place), svg("text", { x: place.cx, y: place.cy - Math.max(14, place.ry + 5), fill: "#97266d",
+      stroke: "white", "stroke-width": 3, "paint-order": "stroke", "text-anchor": "middle", "font-weight": 700 }, "yours"));
+    return this.move([...mu]);
   }
 
   /** Puts the ring at a point. */
   move(z: number[]): Promise<void> {
-    this.z = z.map((value) => Math.min(this.reach, Math.max(-this.reach, value)));
+    this.z = z.map((value) => 0.97 * this.reach * Math.min(1, Math.max(-1, value / (0.97 * this.reach))));
     return this.redraw(undefined);
   }
 
@@ -78,9 +101,9 @@ export class PlaneFigure {
     set(this.second, this.ellipse(mu, logVar));
     set(this.arrow, { d: `M${x} ${y}L${this.at(0, mu[0])} ${this.at(1, mu[1])}` });
     this.sliders.forEach((each, d) => { each.value = `${this.z[d]}`; });
-    this.text.replaceChildren(`The ring at z = (${this.z.map((v) => v.toFixed(2)).join(", ")}) is drawn as the first image. `
+    this.text.replaceChildren(`The ring's place, z = (${this.z.map((v) => v.toFixed(2)).join(", ")}), is decoded into the first image. `
       + `Encoded again, that lands ${gap.toFixed(2)} away (arrow), with ${nats.toFixed(1)} nats of information, `
-      + `${distance.toFixed(2)} from the normal codes: `, chip(region), " region.");
+      + `${distance.toFixed(2)} from the normal codes. So the arrow ends in the `, chip(region), " region.");
   }
 
   /** Behind the codes: the region into which each point's image is encoded, and arrows from z to mu_hat. */
