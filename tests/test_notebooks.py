@@ -58,11 +58,10 @@ def test_notebooks_keep_the_contract(path):
         assert (path.parent / link).is_file(), f"dead link to {link}"
 
 
-TO_FOLLOW = ("10", "11")  # whose outputs come with the next tables
-REDRAWN = [path for path in NOTEBOOKS + SOLUTIONS if not path.stem.startswith(TO_FOLLOW)]
+ALL = NOTEBOOKS + SOLUTIONS
 
 
-@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_sources_can_be_read_on_a_screen(path):
     for cell in read(path).cells:
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", cell.source), "a control character"
@@ -70,7 +69,7 @@ def test_sources_can_be_read_on_a_screen(path):
             assert max(map(len, cell.source.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_figures_are_stored_with_180_dots_an_inch_and_fit_900_pixels(path):
     for output in (output for cell in read(path).cells for output in cell.get("outputs", [])):
         if "image/png" in output.get("data", {}):
@@ -80,7 +79,7 @@ def test_figures_are_stored_with_180_dots_an_inch_and_fit_900_pixels(path):
             assert abs(picture.width - 2 * shown) <= 1
 
 
-@pytest.mark.parametrize("path", REDRAWN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_cells_that_only_report_are_collapsed(path):
     for cell in read(path).cells:
         if cell.cell_type == "code":
@@ -89,8 +88,7 @@ def test_cells_that_only_report_are_collapsed(path):
             assert reports or not re.match(r"\w+ = .*\nMarkdown\(f", cell.source)
 
 
-@pytest.mark.parametrize("path", [path for path in REDRAWN if path in NOTEBOOKS],
-                         ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_predictions_are_answered_where_they_can_be_hidden(path):
     """No answer stands open before the reader has predicted, or after."""
     cells = read(path).cells
