@@ -3,7 +3,6 @@
 import gzip
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -83,7 +82,7 @@ def test_mode_e_leaves_the_image_error_of_anomalies_out():
 
 
 @pytest.mark.slow
-def test_explore_serves_the_page_on_this_machine_and_stops_at_ctrl_c():
+def test_explore_serves_the_page_on_this_machine_and_stops_when_told_to():
     command = [sys.executable, "-m", "rscvae_lab", "explore", "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     try:
@@ -93,7 +92,7 @@ def test_explore_serves_the_page_on_this_machine_and_stops_at_ctrl_c():
             assert answer.headers["Content-Type"] == "application/json"
         with urllib.request.urlopen(f"{address}page.js", timeout=60) as answer:
             assert answer.headers["Content-Type"] == "text/javascript"
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # SIGINT is ignored in what a shell starts in the background
         assert server.wait(60) == 130
     finally:
         server.kill()

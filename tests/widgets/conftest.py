@@ -66,7 +66,7 @@ def browser_page(tmp_path_factory):
             viewport={"width": 1400, "height": 1000},
         )
         page, troubles = context.pages[0], []
-        page.set_default_timeout(180_000)
+        page.set_default_timeout(300_000)
         page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
         for event in ("request", "websocket"):
             page.on(
@@ -81,11 +81,11 @@ def browser_page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def notebook(server, browser_page):
-    """The page after Run All."""
+    """The page after Run All, when every cell has run: until then outputs push the others about."""
     from browser import expect
 
     page, _ = browser_page
-    expect.set_options(timeout=180_000)  # ms; the kernel may still run other cells
+    expect.set_options(timeout=300_000)  # ms
     page.goto(
         f"{server.address}/lab/workspaces/{secrets.token_hex(4)}/tree/widgets.ipynb"
         f"?token={server.token}&reset"
@@ -94,6 +94,8 @@ def notebook(server, browser_page):
     page.get_by_text("| Idle").wait_for()
     page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    page.get_by_text("| Busy").wait_for()
+    page.get_by_text("| Idle").wait_for()
     return page
 
 
