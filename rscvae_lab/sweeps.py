@@ -29,6 +29,7 @@ from tqdm.auto import tqdm
 from rscvae_lab.config import IMAGE_FOLDERS, Config, category_list, short
 from rscvae_lab.datasets import identified
 from rscvae_lab.errors import InputError, warn_once
+from rscvae_lab.methods import training_of
 from rscvae_lab.runs.callbacks import Callback
 from rscvae_lab.runs.folder import LOCK, changes
 from rscvae_lab.runs.run import Run
@@ -72,7 +73,7 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
             raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
     names = category_list(dataset, categories, settings.get("root", ""))
-    combinations = product(parse_seeds(seeds), names, map(_mode_settings, _names(methods)))
+    combinations = product(parse_seeds(seeds), names, map(training_of, _names(methods)))
     configs = list(dict.fromkeys(
         Config(dataset=dataset, category=category, seed=seed, **(settings | mode))
         for seed, category, mode in combinations))
@@ -82,11 +83,6 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
     if configs[0].device == "cuda":
         return _ensembles(configs, stack)
     return [(config,) for config in configs]
-
-
-def _mode_settings(method: str) -> dict[str, Any]:
-    """`e_all` names mode e whose 1 % of anomalies is counted of the whole training set."""
-    return {"mode": "e", "anomaly_base": "training_set"} if method == "e_all" else {"mode": method}
 
 
 def parse_seeds(text: str) -> list[int]:

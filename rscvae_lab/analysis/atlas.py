@@ -18,7 +18,7 @@ from torch import Tensor
 from rscvae_lab import NORMAL
 from rscvae_lab.analysis.embedding import PERPLEXITY, CodeMap
 from rscvae_lab.analysis.surveys import Examined, Survey
-from rscvae_lab.config import IMAGE_FOLDERS, Config, class_index
+from rscvae_lab.config import IMAGE_FOLDERS, class_index
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.runs import Run
@@ -82,12 +82,6 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
                        for groups in (images, classes))
     groups = np.repeat(["train", "normal", "novel"], [len(i) for i in index])
     return images, {"group": groups, "category": classes.numpy()}
-
-
-def method_of(config: Config) -> str:
-    """A config's method; `e_all` is mode e whose anomalies are counted of the training set."""
-    all_classes = config.mode == "e" and config.anomaly_base == "training_set"
-    return "e_all" if all_classes else config.mode
 
 
 def write(atlases: Mapping[str, Atlas], out: str | Path) -> Path:

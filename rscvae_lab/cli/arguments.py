@@ -40,7 +40,8 @@ def command_line() -> argparse.ArgumentParser:
         return command
 
     _add_training(add)
-    _add_others(add)
+    _add_use(add)
+    _add_upkeep(add)
     return parser
 
 
@@ -78,7 +79,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                             help="any field of config.json; repeatable")
 
 
-def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
+def _add_use(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What is done with trained runs, and the notebooks."""
     score = add("score", commands.score, "score your own images with a trained run")
     score.add_argument("--run", required=True, help="a finished run's folder, or one that comes "
                        "with the package: pretrained/mnist-5/e")
@@ -105,6 +107,10 @@ def _add_others(add: Callable[..., argparse.ArgumentParser]) -> None:
     atlas.add_argument("runs", nargs="+", metavar="RUN", help="finished runs' folders")
     atlas.add_argument("--points", type=int, default=300, help="at most, of each group")
     atlas.add_argument("--out", required=True, help=_CSV + "; the images lie beside it")
+
+
+def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What keeps the stored tables, notebooks and page true, and the machine ready."""
     gather = add("gather", commands.gather,
                  "the scores of every test image of many runs in one file")
     gather.add_argument("runs", nargs="+", metavar="FOLDER",

@@ -165,7 +165,7 @@ def atlas(args: argparse.Namespace) -> None:
     from rscvae_lab.runs import Run
 
     runs = [Run.load(folder) for folder in args.runs]
-    atlases = {atlas.method_of(run.config): atlas.Atlas.of(
+    atlases = {run.config.row: atlas.Atlas.of(
         Survey.of(run), args.points, perplexities=atlas.PERPLEXITIES) for run in runs}
     print(f"finished: {atlas.write(atlases, args.out)}")
 

@@ -21,7 +21,7 @@ from rscvae_lab.config.categories import (
 from rscvae_lab.config.code import SHIPPED_LOSSES, fingerprint, losses_fingerprint
 from rscvae_lab.divergences import DIVERGENCES
 from rscvae_lab.errors import InputError
-from rscvae_lab.methods import METHODS, MODES, Method, trainable
+from rscvae_lab.methods import METHODS, MODES, Method, row_of, trainable
 from rscvae_lab.storage.files import absolute
 
 RECIPE = 5  # raise it when a change of the code changes what an unchanged config trains
@@ -233,6 +233,11 @@ class Config:
     def method(self) -> Method:
         """The mode's row in the table of methods."""
         return METHODS[self.mode]
+
+    @property
+    def row(self) -> str:
+        """The name that results stand under: the mode, or `e_all` for mode e of the other base."""
+        return row_of(self.mode, asdict(self))
 
     @property
     def config_hash(self) -> str:

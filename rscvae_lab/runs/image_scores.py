@@ -26,10 +26,8 @@ QUANTITIES = ["l_recon", "l_mut"]
 
 
 def key(config: Config) -> str:
-    """The entry of a config's run; `e_all` is mode e with anomalies of the whole training set."""
-    whole = config.mode == "e" and config.anomaly_base == "training_set"
-    mode = "e_all" if whole else config.mode
-    return f"{config.dataset}/{config.category}/{mode}/seed-{config.seed}"
+    """The entry of a config's run."""
+    return f"{config.dataset}/{config.category}/{config.row}/seed-{config.seed}"
 
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:

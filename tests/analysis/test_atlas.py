@@ -76,7 +76,7 @@ def test_a_name_has_the_number_of_anomalies(fitted):
     names = {mode: Atlas(run, fitted.images, fitted.examined, {}).name
              for mode, run in shipped.items()}
     assert names == {"e": "RSC-VAE_e, 54 anomalies", "e_all": "RSC-VAE_e, 594 anomalies"}
-    assert [atlas.method_of(run.config) for run in shipped.values()] == ["e", "e_all"]
+    assert [run.config.row for run in shipped.values()] == ["e", "e_all"]
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def browser_page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def notebook(server, browser_page):
-    """The page after Run All, when every cell has run: until then outputs push the others about."""
+    """The page after Run All, when every cell has run: until then outputs push others about."""
     from browser import expect
 
     page, _ = browser_page
