@@ -1,5 +1,4 @@
-"""The plain VAE's two halves as ONNX, without another package: ONNX is protobuf, and what a chain
-of layers needs of it is a page long.
+"""The plain VAE's two halves as ONNX, small enough for a page.
 
 Batch normalisation, in eval mode an affine map, is folded into the convolution before it. Large
 weights are rounded to 13 bits or more a number, by output channel, and stored as planes of bytes,
@@ -8,11 +7,18 @@ onnxruntime folds constants. The terms then differ from float32 by less than 1e-
 """
 
 import math
-import struct
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+from onnx import NodeProto, TensorProto, numpy_helper
+from onnx.helper import (
+    make_graph,
+    make_model,
+    make_node,
+    make_opsetid,
+    make_tensor_value_info,
+)
 from torch import Tensor, nn
 
 from rscvae_lab.errors import InputError
@@ -20,7 +26,6 @@ from rscvae_lab.models.plain import ToPixels
 from rscvae_lab.models.vae import LOG_VAR_BOUND, VAE
 
 IR_VERSION, OPSET = 8, 17
-_FLOAT, _UINT8, _INT64 = 1, 2, 7  # TensorProto.DataType
 _SMALL = 4096  # weights of layers that stay float32: they weigh nothing, and much hangs on them
 _BITS = {"to_mu": 16.0, "to_log_var": 12.6, "from_z": 14.0}  # by their effect on the terms
 
@@ -60,22 +65,17 @@ class _Graph:
 
     def __init__(self, extra: float) -> None:
         self._extra = extra
-        self._nodes: list[bytes] = []
-        self._tensors: list[bytes] = []
+        self._nodes: list[NodeProto] = []
+        self._tensors: list[TensorProto] = []
 
     def node(self, kind: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         output = output or f"{kind.lower()}_{len(self._nodes)}"
-        fields = [(1, name) for name in inputs] + [(2, output), (4, kind)]
-        fields += [(5, _attribute(name, value)) for name, value in attributes.items()]
-        self._nodes.append(_message(fields))
+        self._nodes.append(make_node(kind, inputs, [output], **attributes))
         return output
 
     def constant(self, name: str, value: Tensor) -> str:
-        kinds = {torch.float32: _FLOAT, torch.uint8: _UINT8, torch.int64: _INT64}
         name = f"{name}_{len(self._tensors)}"
-        raw = value.detach().contiguous().numpy().tobytes()
-        fields = [(1, size) for size in value.shape]
-        self._tensors.append(_message([*fields, (2, kinds[value.dtype]), (8, name), (9, raw)]))
+        self._tensors.append(numpy_helper.from_array(value.detach().numpy(), name))
         return name
 
     def weight(self, w: Tensor, axis: int, bits: float | None = None) -> str:
@@ -94,7 +94,7 @@ class _Graph:
         for byte in reversed(range(bytes_each)):  # the high one first, to cancel the offset
             plane = self.constant("w", (levels >> 8 * byte & 255).to(torch.uint8))
             scale = self.constant("scale", 256**byte * step)
-            part = self.node("Mul", [self.node("Cast", [plane], to=_FLOAT), scale])
+            part = self.node("Mul", [self.node("Cast", [plane], to=TensorProto.FLOAT), scale])
             total = self.node("Add", [total, part])
         return total
 
@@ -138,47 +138,9 @@ class _Graph:
 
     def model(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]
               ) -> bytes:
-        graph = [(1, node) for node in self._nodes] + [(2, "rscvae")]
-        graph += [(5, tensor) for tensor in self._tensors]
-        graph += [(11, _value(*each)) for each in inputs.items()]
-        graph += [(12, _value(*each)) for each in outputs.items()]
-        opset = _message([(1, ""), (2, OPSET)])
-        return _message([(1, IR_VERSION), (2, "rscvae_lab"), (7, _message(graph)), (8, opset)])
-
-
-def _value(name: str, shape: tuple[int, ...]) -> bytes:
-    """ValueInfoProto of float32, (N, *shape)."""
-    sizes = [(1, _message([(2, "N")])), *((1, _message([(1, size)])) for size in shape)]
-    tensor = _message([(1, _FLOAT), (2, _message(sizes))])
-    return _message([(1, name), (2, _message([(1, tensor)]))])
-
-
-def _attribute(name: str, value: float | int | tuple[int, ...]) -> bytes:
-    """AttributeProto of a float, an integer or integers."""
-    if isinstance(value, float):
-        return _message([(1, name), (2, value), (20, 1)])
-    if isinstance(value, int):
-        return _message([(1, name), (3, value), (20, 2)])
-    return _message([(1, name), *((8, each) for each in value), (20, 7)])
-
-
-def _message(fields: Iterable[tuple[int, float | int | str | bytes]]) -> bytes:
-    """Protobuf's wire format: integers as varints, floats in 32 bits, the rest with its length."""
-    parts = []
-    for number, value in fields:
-        if isinstance(value, int):
-            parts += [_varint(number << 3), _varint(value)]
-        elif isinstance(value, float):
-            parts += [_varint(number << 3 | 5), struct.pack("<f", value)]
-        else:
-            value = value.encode() if isinstance(value, str) else value
-            parts += [_varint(number << 3 | 2), _varint(len(value)), value]
-    return b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 127:
-        parts.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*parts, value])
+        values = ([make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+                   for name, shape in each.items()] for each in (inputs, outputs))
+        graph = make_graph(self._nodes, "rscvae", *values, self._tensors)
+        opset = make_opsetid("", OPSET)
+        return make_model(graph, ir_version=IR_VERSION, producer_name="rscvae_lab",
+                          opset_imports=[opset]).SerializeToString(deterministic=True)
