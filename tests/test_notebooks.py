@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -38,6 +39,7 @@ def test_stored_notebooks_are_clean(path):
         for output in cell.outputs
     )
     assert "widget-view" not in text
+    assert not re.search(r"T_[0-9a-f]{5}_(row|level)", text), "run `make notebooks`"
     assert not re.search(r"/(home|root|Users|tmp|work)/", text), "a path of the author's machine"
 
 
@@ -232,13 +234,20 @@ def test_cleaning_drops_what_needs_a_kernel_and_keeps_the_rest(small_notebook):
         "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "0%"}
     )
     figure = nbformat.v4.new_output("display_data", {"text/plain": "<Figure>"})
+    styled = pd.DataFrame({"a": [0.5]}).style
+    tables = [
+        nbformat.v4.new_output("display_data", {"text/html": styled.set_uuid(name).to_html()})
+        for name in ("0a1b2", "3c4d5")
+    ]
     bar = nbformat.v4.new_output("stream", name="stderr", text="50%")
-    notebook.cells[1].outputs = [view, figure, bar]
+    notebook.cells[1].outputs = [view, figure, bar, *tables]
     notebook.metadata.papermill = {"duration": 3}
     nbformat.write(notebook, small_notebook)
     clean(small_notebook)
     content = json.loads(small_notebook.read_text("utf-8"))
-    assert [output["data"] for output in content["cells"][1]["outputs"]] == [
-        {"text/plain": ["<Figure>"]}
-    ]
+    kept, *tables = [output["data"] for output in content["cells"][1]["outputs"]]
+    assert kept == {"text/plain": ["<Figure>"]}
+    name, table = content["cells"][1]["id"], "".join(tables[1]["text/html"])
+    assert "3c4d5" not in table  # a random name, which would differ in each run
+    assert table.count(f"T_{name}_2") == styled.to_html().count("T_")
     assert "papermill" not in content["metadata"]

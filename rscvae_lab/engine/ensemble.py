@@ -61,8 +61,8 @@ class Ensemble:
 
 
 class _BatchNorm2d(nn.BatchNorm2d):
-    """The same in the two ways that vmap takes on a GPU: torch's own kernels, because it refuses
-    cuDNN's, and one precision for images and averages, that of the averages."""
+    """Batch normalisation that vmap accepts on a GPU. It refuses cuDNN's kernels, so torch's own
+    are used; and it refuses bfloat16 images beside float32 averages, so both are float32 here."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.backends.cudnn.flags(enabled=False):

@@ -58,8 +58,8 @@ def floor_chart(panels: Mapping[str, pd.DataFrame], floors: Mapping[str, str]) -
                           color=METHOD_COLOURS[method], **OURS)
             axis.annotate(f"{mean:+.3f}", (mean, y), (0, 8), textcoords="offset points",
                           ha="center", bbox={"fc": "white", "ec": "none", "pad": 0.5})
-        axis.set(title=f"{name}\n0 = {floors[name]}", xlabel="AUROC above the floor (mean of ten "
-                 "classes, 95 % interval)")
+        axis.set(title=f"{name}\n0 = {floors[name]}",
+                 xlabel="mean AUROC above the floor, 95 % interval")
     return figure
 
 

@@ -47,8 +47,8 @@ def printed_auroc(dataset: str, category: str) -> dict[str, float]:
 
 def printed_losses(dataset: str) -> dict[str, float]:
     """Table 5: the mean AUROC by the loss on anomalies, with 0.5 % of them (MVTec AD: one of each
-    type): `o` (no anomalies),
-    `e, l_enc1`, and `e`. Raises InputError where the paper has no such row."""
+    type): `o` (no anomalies), `e, l_enc1`, and `e`. Raises InputError where the paper has no such
+    row."""
     row = _TABLE5.get(known_dataset(dataset))
     if row is None:
         raise InputError(f"Table 5 has our data sets {', '.join(_TABLE5)}, found {dataset}")

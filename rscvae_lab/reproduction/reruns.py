@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ from rscvae_lab.storage.files import (
 
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
 _KINDS = {"int", "float", "bool", "str", "list", "dict", "tuple", "set"}
+_TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-z])")  # pandas' Styler names each at random
 _FOR_FOLDERS = "root"  # the parameter that notebooks on folders of images have
 
 
@@ -227,7 +229,7 @@ def regenerate() -> list[Path]:
 
 def clean(notebook: Path) -> None:
     """Removes from an executed notebook what differs between runs or needs a live kernel: timings,
-    progress bars and widget views. Figures, tables and text stay."""
+    progress bars, widget views and the random names of tables. Figures, tables and text stay."""
     content = json.loads(notebook.read_text("utf-8"))
     for key in ("widgets", "papermill", "language_info"):
         content["metadata"].pop(key, None)
@@ -236,9 +238,13 @@ def clean(notebook: Path) -> None:
             cell["metadata"].pop(key, None)
         if cell["cell_type"] == "code":
             cell["outputs"] = [output for output in cell["outputs"] if not _is_transient(output)]
-            for output in cell["outputs"]:
-                if "image/png" in output.get("data", {}):
-                    output["data"]["image/png"] = _smaller("".join(output["data"]["image/png"]))
+            for i, output in enumerate(cell["outputs"]):
+                data = output.get("data", {})
+                if "image/png" in data:
+                    data["image/png"] = _smaller("".join(data["image/png"]))
+                if "text/html" in data:
+                    named = _TABLE.sub(f"T_{cell['id']}_{i}", "".join(data["text/html"]))
+                    data["text/html"] = named.splitlines(keepends=True)
     write_whole(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
