@@ -17,8 +17,11 @@ SHIFTED = "Shifted images add .94 points on MNIST: d over o"
 
 @pytest.fixture
 def folder(tmp_path):
+    """The stored tables, without the literal schedule's modes, of which more are trained."""
     for name in TABLES:
         shutil.copy(project_root() / "results" / f"{name}.csv", tmp_path)
+    literal = pd.read_csv(tmp_path / "literal.csv", dtype={"category": str})
+    literal[literal.method == "vae"].to_csv(tmp_path / "literal.csv", index=False)
     return tmp_path
 
 
@@ -44,8 +47,9 @@ def test_the_stored_claims_follow_from_the_results(capsys):
 
 
 def test_another_result_is_noticed(folder):
+    before = claims.claims(folder)
     change(folder, "mnist", "d", auroc=lambda auroc: auroc - 0.01)
-    changed = claims.differences(claims.claims(folder), claims.stored_claims())
+    changed = claims.differences(claims.claims(folder), before)
     assert any(line.startswith(f"{SHIFTED}: ours is ") for line in changed)
     assert not any("Fashion" in line for line in changed)
 
