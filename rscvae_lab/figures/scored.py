@@ -16,7 +16,7 @@ from scipy.ndimage import binary_erosion
 from torch import Tensor, stack
 from tqdm.auto import tqdm
 
-from rscvae_lab.datasets.image_files import CHUNK, try_images
+from rscvae_lab.datasets.image_files import try_images
 from rscvae_lab.datasets.industrial import judged_files
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures.parts import MASK_COLOUR
@@ -29,6 +29,7 @@ from rscvae_lab.storage.files import make_folder, output_file, write_whole
 SIDE, GAP, LINE = 160, 4, 16  # pixels: of a panel, between panels, of the line above them
 TOP = 0.5  # the error, in grey levels of [0, 1], of the brightest colour where none is calibrated
 PAGE = "page"  # the folder in a run's own
+_CHUNK = 16  # images drawn at once: at 256 px each takes several MB
 _HEAT = (255 * colormaps["inferno"](np.arange(256))[:, :3]).astype(np.float32)
 _OPACITY = 0.75  # of the heat over its image
 _MARK = "<!DOCTYPE html><!-- scored by rscvae -->"
@@ -67,8 +68,8 @@ def write_scored(run_folder: str | Path, table: pd.DataFrame, folder: str | Path
                          "among them")
     rows = table.to_dict("records")
     with tqdm(total=len(rows), unit="image", disable=None, leave=False) as bar:
-        for start in range(0, len(rows), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
             for target, row, panels in zip(targets[part], rows[part], _panels(run, files[part])):
                 write_whole(target, strip(panels, _decision(row)))
                 bar.update()
