@@ -143,13 +143,14 @@ def _rows(name: str, board: pd.DataFrame) -> list[str]:
 
 def compared_rows(name: str, board: pd.DataFrame) -> list[str]:
     """The compared methods on one data set, as Markdown: a row each for the paper, their own
-    papers where these have any figure, ours, and the cost of training one class. `name` is the
+    papers where these have any figure, ours, and two costs of training one class. `name` is the
     data set's, `board` as `scoreboard.compared`."""
     means = board["mean"].unstack().reindex(index=COLUMNS, columns=["own paper", "printed"])
     ours, own = board.xs("ours", level=1).reindex(COLUMNS), means["own paper"]
     return [_row(f"{name}: paper, mean of its rows", _numbers(means.printed)),
             *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
             _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
+            _row("optimizer steps a class", _numbers(ours.steps, "{:,.0f}")),
             _row("seconds a class, two cores busy", _numbers(ours.seconds, "{:.3g}"))]
 
 

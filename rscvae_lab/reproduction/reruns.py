@@ -32,6 +32,7 @@ from rscvae_lab.storage.files import (
 _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
 _KINDS = {"int", "float", "bool", "str", "list", "dict", "tuple", "set"}
 _TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-z])")  # pandas' Styler names each at random
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # in memory, of an object
 _FOR_FOLDERS = "root"  # the parameter that notebooks on folders of images have
 
 
@@ -229,7 +230,7 @@ def regenerate() -> list[Path]:
 
 def clean(notebook: Path) -> None:
     """Removes from an executed notebook what differs between runs or needs a live kernel: timings,
-    progress bars, widget views and the random names of tables. Figures, tables and text stay."""
+    progress bars, widget views and random names and addresses. Figures, tables and text stay."""
     content = json.loads(notebook.read_text("utf-8"))
     for key in ("widgets", "papermill", "language_info"):
         content["metadata"].pop(key, None)
@@ -239,13 +240,16 @@ def clean(notebook: Path) -> None:
         if cell["cell_type"] == "code":
             cell["outputs"] = [output for output in cell["outputs"] if not _is_transient(output)]
             for i, output in enumerate(cell["outputs"]):
-                data = output.get("data", {})
-                if "image/png" in data:
-                    data["image/png"] = _smaller("".join(data["image/png"]))
-                if "text/html" in data:
-                    named = _TABLE.sub(f"T_{cell['id']}_{i}", "".join(data["text/html"]))
-                    data["text/html"] = named.splitlines(keepends=True)
+                _clean_data(output.get("data", {}), f"T_{cell['id']}_{i}")
     write_whole(notebook, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _clean_data(data: dict[str, Any], table: str) -> None:
+    if "image/png" in data:
+        data["image/png"] = _smaller("".join(data["image/png"]))
+    for kind, random, name in (("text/html", _TABLE, table), ("text/plain", _ADDRESS, ">")):
+        if kind in data:
+            data[kind] = random.sub(name, "".join(data[kind])).splitlines(keepends=True)
 
 
 def _smaller(png: str) -> str:

@@ -17,6 +17,7 @@ from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
 from rscvae_lab.storage.files import project_root, resource
 
+COST = ("steps", "seconds", "images_per_second")  # of a training
 RIVALS = ("ae", "ganomaly", "ocgan", "gradcon", "adgan", "dsebm")  # of Tables 1 and 2
 METHODS = (*FLOORS, "vae", "recode_vae", "o", "d", "e", "e_all")
 # rows of one mean agree in all of these: in every setting but those that make a row another one
@@ -161,14 +162,15 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
     Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; for ours
     also `spread` (half the range of that mean over seeds), `n_seeds`, and the medians over
-    trainings of `seconds` and `images_per_second`. Raises InputError as `stored` and
-    `complete_seeds`.
+    trainings of `steps` (batches, each with an optimizer step), `seconds` and
+    `images_per_second`. Raises InputError as `stored` and `complete_seeds`.
     """
     trained, floors = stored("rivals", folder), stored("floors", folder)
     table = pd.concat([floors, trained], ignore_index=True)
     table = complete_seeds(table[table.dataset == dataset])
     printed, ours, means = printed_aurocs(dataset), by_class(table), over_seeds(table)
-    cost = table.groupby("method")[["seconds", "images_per_second"]].median()
+    steps = (table.epochs * (table.n_train // table.batch_size)).where(~table.method.isin(FLOORS))
+    cost = table.assign(steps=steps).groupby("method")[list(COST)].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
                "printed": printed.T.assign(mean=printed.mean()),
                "ours": ours.T.join(means).join(cost)}
