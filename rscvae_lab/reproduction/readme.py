@@ -111,6 +111,7 @@ def _claims(table: pd.DataFrame) -> str:
 def _cost(name: str, rows: pd.DataFrame) -> list[str]:
     return [_row(name, [METHOD_NAMES[method], f"{own.seed.nunique()}", f"{len(own)}",
                         own.widths.iloc[0], f"{own.epochs.iloc[0]:.0f}",
+                        f"{own.device.iloc[0]}, {own.precision.iloc[0]}",
                         f"{own.seconds.median():.0f}"])
             for method, own in rows[~rows.method.isin(FLOORS)].groupby("method", sort=False)]
 
