@@ -53,9 +53,16 @@ def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
 
 def literal(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
-    """As `both_bases`, at the paper's own schedule: the seeds whose ten classes are trained.
-    Raises InputError as `stored` and `complete_seeds`, and where a mode has no such seed."""
-    table = complete_seeds(_with_floors(dataset, [stored("literal", folder)], folder))
+    """As `both_bases`, at the paper's own schedule: the seeds whose ten classes are trained, on a
+    GPU if every mode has one there, else on CPUs. Raises InputError as `stored` and
+    `complete_seeds`, and where a mode has no such seed."""
+    with suppress(InputError):
+        return _with_every_mode("literal_gpu", dataset, folder)
+    return _with_every_mode("literal", dataset, folder)
+
+
+def _with_every_mode(name: str, dataset: str, folder: str | Path) -> pd.DataFrame:
+    table = complete_seeds(_with_floors(dataset, [stored(name, folder)], folder))
     missing = [mode for mode in MODES if mode not in set(table.method)]
     if missing:
         raise InputError(f"expected a seed of {missing[0]} with every class, found none")
@@ -98,6 +105,11 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
         if len(mixed):
             raise InputError(f"expected one setting of {method} on {dataset}, found several "
                              f"values of {mixed[0]}")
+    modes = table[table.method.isin(METHODS) & ~table.method.isin(FLOORS)]
+    for dataset, precisions in modes.groupby("dataset").precision.unique().items():
+        if len(precisions) > 1:  # which moves a mean by as much as a mode does
+            raise InputError(f"expected modes trained in one precision on {dataset}, found "
+                             f"{' and '.join(map(str, precisions))}")
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The scores of every test image of many runs in one small file, for statistics of one's own.
 
-`results/scores.npz` has those of `results/literal.csv`. Its entries are arrays; numpy reads it:
+`results/scores.npz` has those of `results/literal.csv`, as far as its runs were kept, and
+`results/scores_gpu.npz` those of `results/literal_gpu.csv`. Entries are arrays; numpy reads them:
 
     mnist/8/index           (N,) int32, the image's place among the data set's test images
     mnist/8/novel           (N,) bool, False for normal images

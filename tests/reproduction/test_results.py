@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 TABLES = (
     "floors",
     "literal",
+    "literal_gpu",
+    "float32",
     "digits",
     "mnist",
     "fashion_mnist",

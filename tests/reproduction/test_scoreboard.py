@@ -129,6 +129,10 @@ def test_a_change_is_paired(table):
         ),
         (rows("o", 3, [0.9] * 10, heldout=0.2), "found several values of heldout"),
         (rows("o", 3, [0.9] * 10, precision="float32"), "found several values of precision"),
+        (
+            rows("vae", 0, [0.9] * 10, precision="tf32"),
+            "modes trained in one precision on mnist, found None and tf32",
+        ),
         (None, "a seed with every class, found 4 classes at most"),
     ],
 )
