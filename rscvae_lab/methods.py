@@ -115,17 +115,17 @@ PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.print
 
 
 def training_of(name: str) -> dict[str, Any]:
-    """The settings that make a row of a mode's training: `e_all` is mode e with another base."""
+    """The settings of the training that gives a row: of `e_all`, mode e with another base."""
     row = METHODS.get(name)
-    variant = row is not None and row.scored_from and row.settings
-    return {"mode": row.scored_from, **row.settings} if variant else {"mode": name}
+    if row is None or not (row.scored_from and row.settings):
+        return {"mode": name}
+    return {"mode": row.scored_from, **row.settings}
 
 
 def row_of(mode: str, settings: Mapping[str, Any]) -> str:
-    """The row that a training with these settings is: its mode, or `e_all`."""
-    training = {"mode": mode, **settings}
-    return next((name for name, row in METHODS.items() if row.scored_from and row.settings
-                 and training_of(name).items() <= training.items()), mode)
+    """The row that a training of a mode with these settings gives: the mode, or `e_all`."""
+    return next((name for name, row in METHODS.items() if row.scored_from == mode and row.settings
+                 and row.settings.items() <= settings.items()), mode)
 
 
 def rows_of(mode: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ DATASETS = ("mnist", "fashion_mnist")
 SAME, CLOSE = 0.01, 0.02  # of mean AUROCs
 NOISE = 0.01  # twice the widest range of RSC-VAE's means over two seeds in results/ (.0052)
 STABLE = 0.001  # a gain of the tables that is none
-_ROUNDING = 0.00101  # three digits of the rows and of their printed mean, and a hair of float
+_ROUNDING = 0.00101  # half a thousandth each of rows and mean, and float error
 COLUMNS = ("claim", "place", "unit", "printed", "recomputed", "ours", "low", "high", "seeds",
            "schedule", "verdict", "shown")
 _PAIRS = {  # kinds of claims about the anomalies' loss and number: our rows, without and with

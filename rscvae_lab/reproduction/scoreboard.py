@@ -107,7 +107,7 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
                              f"values of {mixed[0]}")
     modes = table[table.method.isin(METHODS) & ~table.method.isin(FLOORS)]
     for dataset, precisions in modes.groupby("dataset").precision.unique().items():
-        if len(precisions) > 1:  # which moves a mean by as much as a mode does
+        if len(precisions) > 1:  # a difference between modes could be one of rounding
             raise InputError(f"expected modes trained in one precision on {dataset}, found "
                              f"{' and '.join(map(str, precisions))}")
 

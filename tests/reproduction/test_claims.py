@@ -18,7 +18,7 @@ SHIFTED = "Shifted images add .94 points on MNIST: d over o"
 
 @pytest.fixture
 def folder(tmp_path):
-    """The stored tables, without the literal schedule's modes, of which more are trained."""
+    """The stored tables, without the literal schedule's modes, whose rows still grow."""
     for name in TABLES:
         shutil.copy(project_root() / "results" / f"{name}.csv", tmp_path)
     literal = pd.read_csv(tmp_path / "literal.csv", dtype={"category": str})
