@@ -41,6 +41,7 @@ def means_chart(boards: Mapping[str, pd.DataFrame]) -> Figure:
         axis.plot(rows.oracle, place - 0.25, "k^", markersize=5, label=ORACLE)
         axis.plot(rows.recomputed, place, markersize=6, label="paper: mean of the printed rows",
                   **PRINTED)
+        axis.margins(x=0.1)  # a number stands clear of the axis
     legend_below(figure, row[0])
     return figure
 
@@ -116,6 +117,7 @@ def gap_chart(frame: pd.DataFrame, floor: pd.Series, title: str = "") -> Figure:
         axis.set_title(METHOD_NAMES[method], color=METHOD_COLOURS[method], fontweight="bold")
         axis.set(yticks=range(len(classes)), yticklabels=classes, ylabel="normal class",
                  xlabel="test AUROC (axis cut)", xlim=(np.floor(20 * lowest) / 20, 1.005))
+        axis.locator_params(axis="x", nbins=5)  # else their numbers touch
     figure.suptitle(title, fontsize=FONT)
     legend_below(figure, row[0], 3)
     return figure
