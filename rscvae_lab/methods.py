@@ -96,6 +96,8 @@ METHODS: dict[str, Method] = {
                        batch_size=64, learning_rate=1e-4, latent=256),
     "dsebm": _baseline("dsebm:DSEBM", "DSEBM", "#5f370e", "DSEBM",
                        batch_size=128, learning_rate=1e-3, network="plain"),
+    "dsebm_energy": _baseline("dsebm:ByEnergy", "DSEBM, by energy", "#b7791f",
+                              batch_size=128, learning_rate=1e-3, network="plain"),
     "patch_svdd": _baseline("patch_svdd:PatchSVDD", "Patch SVDD", "#22543d", "PatchSVDD",
                             learning_rate=1e-4, network="plain"),
 }

@@ -85,8 +85,8 @@ def files(folder: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
 def same_scores(one: Path, two: Path) -> None:
     for name in ("config.json", "weights.safetensors", "scores.csv"):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
-    names = {path.name for path in one.iterdir()} - {LOCK, STATE}  # killed right after the last file
-    assert names == {path.name for path in two.iterdir()}
+    names = {path.name for path in one.iterdir()}
+    assert names - {LOCK, STATE} == {path.name for path in two.iterdir()}  # left by a late kill
 
 
 def test_a_training_that_is_killed_again_and_again(tmp_path):

@@ -27,7 +27,6 @@ HEADLINES = {  # the README's first table: claims in fewer words
     "S_a falls by .036 on average": "codes follow images ($S_a$): Fashion-MNIST",
 }
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-COLUMNS = (*FLOORS, *scoreboard.RIVALS)  # of the README's second table
 
 
 def rebuild() -> list[Path]:
@@ -122,9 +121,12 @@ def tables() -> str:
     for dataset, name in DATASETS.items():
         schedule, table = next(iter(scoreboard.schedules(dataset).items()))
         lines += _rows(f"{name} ({schedule})", scoreboard.scoreboard(table))
-    lines += ["", *_heading(COLUMNS)]
-    for dataset, name in DATASETS.items():
-        lines += compared_rows(name, scoreboard.compared(dataset))
+    boards = {name: scoreboard.compared(dataset) for dataset, name in DATASETS.items()}
+    trained = {method for board in boards.values() for method, _ in board.index}
+    columns = [name for name in (*FLOORS, *scoreboard.RIVALS) if name in trained]
+    lines += ["", *_heading(columns)]
+    for name, board in boards.items():
+        lines += compared_rows(name, board, columns)
     return "\n".join(lines)
 
 
@@ -142,12 +144,12 @@ def _rows(name: str, board: pd.DataFrame) -> list[str]:
                  _numbers(board.oracle))]
 
 
-def compared_rows(name: str, board: pd.DataFrame) -> list[str]:
-    """The compared methods on one data set, as Markdown: a row each for the paper, their own
-    papers where these have any figure, ours, and two costs of training one class. `name` is the
-    data set's, `board` as `scoreboard.compared`."""
-    means = board["mean"].unstack().reindex(index=COLUMNS, columns=["own paper", "printed"])
-    ours, own = board.xs("ours", level=1).reindex(COLUMNS), means["own paper"]
+def compared_rows(name: str, board: pd.DataFrame, columns: list[str]) -> list[str]:
+    """The compared methods `columns` on one data set, as Markdown: a row each for the paper, their
+    own papers where these have any figure, ours, and two costs of training one class. `name` is
+    the data set's, `board` as `scoreboard.compared`."""
+    means = board["mean"].unstack().reindex(index=columns, columns=["own paper", "printed"])
+    ours, own = board.xs("ours", level=1).reindex(columns), means["own paper"]
     return [_row(f"{name}: paper, mean of its rows", _numbers(means.printed)),
             *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
             _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from rscvae_lab.baselines.dsebm import DSEBM
+from rscvae_lab.baselines.dsebm import DSEBM, ByEnergy
 from rscvae_lab.baselines.fitting import seeded
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
@@ -70,7 +70,10 @@ def test_scores_are_the_distance_moved_and_the_energy(images):
     x = images / 255
     moved = (x - model.eval().denoise(x)).square().mean((1, 2, 3))
     torch.testing.assert_close(model.score(images), moved.detach())
-    torch.testing.assert_close(model.score(images, "energy"), model.energy(x).detach())
+    energy = model.energy(x).detach()
+    torch.testing.assert_close(model.score(images, "energy"), energy)
+    by_energy = ByEnergy(Config(mode="dsebm_energy"), shallow(5))
+    torch.testing.assert_close(by_energy.score(images), energy)
     with pytest.raises(InputError, match="expected reconstruction or energy"):
         model.score(images, "entropy")
 
