@@ -4,10 +4,10 @@
 printed tables and from `results/`. Verdicts follow from rules:
 
 - a mean AUROC is *reproduced* within .01 of the mean of the printed rows, *partly* within .02;
-- a gain is *reproduced* where its interval lies above 0 and ours is at least half of what the
-  tables give, *partly* where it is less, *not reproduced* where the interval lies below 0, and
-  else *undecided*. Of a single seed, whose interval knows nothing of other seeds, gains below
-  one point are undecided;
+- a gain is *reproduced* where its interval lies above 0 and ours is between half of and twice
+  what the tables give, *partly* where it is less or more, *not reproduced* where the interval lies
+  below 0, or holds 0 and ends more than a point below what the tables give, and else *undecided*.
+  Of a single seed, whose interval does not cover other seeds, gains below one point are undecided;
 - a text that its own tables refute *contradicts itself*, whatever ours say;
 - what needs data that are not here *cannot be tested here*. Of MVTec AD some categories are: ours
   are compared with the paper's rows of these alone, and the verdict says how many they are.
@@ -28,7 +28,7 @@ from rscvae_lab.storage.files import project_root, resource, write_whole
 STORED = Path("results") / "claims.csv"
 DATASETS = ("mnist", "fashion_mnist")
 SAME, CLOSE = 0.01, 0.02  # of mean AUROCs
-NOISE = 0.01  # twice the widest range of RSC-VAE's means over two seeds in results/ (.0052)
+NOISE = 0.01  # above the widest range of RSC-VAE's means over seeds in results/ (.0058)
 STABLE = 0.001  # a gain of the tables that is none
 _ROUNDING = 0.00101  # half a thousandth each of rows and mean, and float error
 COLUMNS = ("claim", "place", "unit", "printed", "recomputed", "ours", "low", "high", "seeds",
@@ -203,11 +203,13 @@ def _verdict_on_gain(ours: Estimate | None, expected: float, sign: int) -> str:
     low, mean, high = sorted((sign * ours.low, sign * ours.mean, sign * ours.high))
     if expected == 0:
         return "reproduced" if max(-low, high) <= NOISE else "undecided"
+    if low <= 0 and expected - high > NOISE:
+        return "not reproduced"
     if low <= 0 <= high or (ours.n_seeds == 1 and abs(mean) < NOISE):
         return "undecided"
     if mean < 0:
         return "not reproduced"
-    return "partly" if mean < expected / 2 else "reproduced"
+    return "partly" if mean < expected / 2 or mean > 2 * expected else "reproduced"
 
 
 def _verdict_on_counts(ours: Estimate | None) -> str:
