@@ -56,7 +56,7 @@ industrial() {
 }
 
 # Table 3 on the categories of MVTec AD at hand. Three images of each defect are in no test set; mode e is shown one of
-# them (Table 5, Fig. 6: one to three). LENGTH is chosen by auroc_validation and auroc_validation_local in parts_search.csv.
+# them (Table 5, Fig. 6: one to three). LENGTH was chosen by auroc_validation in parts_search.csv.
 categories=bottle,pill,transistor,capsule,screw
 real="--dataset mvtec_ad --image-size 128 --set test_without=3"
 length=${LENGTH:-20}

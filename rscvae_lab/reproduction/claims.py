@@ -49,7 +49,8 @@ def claims(folder: str | Path = "results") -> pd.DataFrame:
     tables = {dataset: _tables(dataset, folder) for dataset in DATASETS}
     with suppress(InputError):
         parts = industrial.with_losses(industrial.table3(folder))
-        tables["mvtec_ad"] = {f"{parts.epochs.max():.0f} epochs": parts} if len(parts) else {}
+        size, epochs = (f"{parts[name].max():.0f}" for name in ("image_size", "epochs"))
+        tables["mvtec_ad"] = {f"{size} pixels, {epochs} epochs": parts} if len(parts) else {}
     rows = [_row(claim, tables.get(claim.dataset, {})) for claim in read_claims().itertuples()]
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -66,12 +66,14 @@ def over_betas(table: pd.DataFrame) -> pd.DataFrame:
     """Of modes d and e a row a category: the AUROC at each beta; `chosen`, at the beta that is
     best on shifted held-out images, by `auroc_validation`; and `oracle over beta`, the best on the
     test set, as the paper chooses. Choices are made in each seed that has every beta; all figures
-    are means over those `n_seeds`."""
+    are means over those `n_seeds`. Without a second beta there is nothing to choose: no row."""
     rows = table[table.method.isin(["d", "e"])]
     rows = pd.concat([rows[:0], *(usual(rows, beta=beta) for beta in sorted(rows.beta.unique()))])
     index = [*KEYS, "seed"]
     test, validation = (rows.pivot(index=index, columns="beta", values=name).dropna()
                         for name in ("auroc", "auroc_validation"))
+    if test.shape[1] < 2:
+        test, validation = test[:0], validation[:0]
     best = validation.idxmax(axis=1)
     chosen = [test.loc[key, beta] for key, beta in best.items()]
     frame = test.assign(chosen=chosen, **{"oracle over beta": test.max(axis=1)})
@@ -96,16 +98,17 @@ def local_gains(table: pd.DataFrame, method: str = "o") -> pd.DataFrame:
 
 
 def lit(table: pd.DataFrame) -> pd.DataFrame:
-    """The categories that were also trained in changing light: by method the AUROC `as
-    photographed` and with `jitter`, over the seeds that have both, and their number."""
+    """The categories that were also trained in changing light: by category, method and `light` (as
+    photographed, or with jitter) the AUROCs of Eq. 15, of l_recon alone and of the local score,
+    means over the seeds that have both kinds of light, and their number."""
+    values = {"auroc": "Eq. 15", "auroc_recon": "l_recon alone", "auroc_local": "local score"}
     jittered = table[table.jitter > 0]
     rows = pd.concat([usual(table), *(usual(table, jitter=jitter)
                                       for jitter in jittered.jitter.unique())])
-    wide = rows.assign(light=(rows.jitter > 0).map({False: "as photographed", True: "jitter"}))
-    wide = wide.pivot(index=[*KEYS, "seed"], columns="light", values="auroc")
-    wide = wide.reindex(columns=["as photographed", "jitter"]).dropna()
-    groups = wide.groupby(KEYS)
-    return groups.mean().assign(n_seeds=groups.size())
+    rows = rows.assign(light=(rows.jitter > 0).map({False: "as photographed", True: "jitter"}))
+    rows = rows[rows.groupby([*KEYS, "seed"]).light.transform("nunique") == 2]
+    groups = rows.rename(columns=values).groupby([*KEYS, "light"])
+    return groups[list(values.values())].mean().assign(n_seeds=groups.size())
 
 
 def with_losses(table: pd.DataFrame) -> pd.DataFrame:
