@@ -86,7 +86,7 @@ def same_scores(one: Path, two: Path) -> None:
     for name in ("config.json", "weights.safetensors", "scores.csv"):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
     names = {path.name for path in one.iterdir()}
-    assert names - {LOCK, STATE} == {path.name for path in two.iterdir()}  # left by a late kill
+    assert names - {LOCK, STATE} == {path.name for path in two.iterdir()}  # of a late kill
 
 
 def test_a_training_that_is_killed_again_and_again(tmp_path):

@@ -10,10 +10,10 @@ no sampling is needed. A novel image has a high energy, or f moves it far:
 
 Source: Zhai, Cheng, Lu and Zhang 2016, based on Vincent 2011. Our deviations: h is the VAEs'
 encoder without batch normalisation, which would make dE/dx depend on the batch, and with softplus,
-because training needs the second derivative of h; -r under the plain name, because the energy of
-digits follows their amount of ink (`dsebm_energy` is -e, which the paper's column of Fashion-MNIST
-is: it comes from Golan and El-Yaniv 2018); noise of 0.25 grey levels; no recurrent or tabular
-networks.
+because training needs the second derivative of h; noise of 0.25 grey levels; no recurrent or
+tabular networks. `dsebm` scores by -r, because the energy of digits follows their amount of ink;
+`dsebm_energy` by -e, as the paper's column of Fashion-MNIST does, which is that of Golan and
+El-Yaniv 2018.
 """
 
 from collections.abc import Callable

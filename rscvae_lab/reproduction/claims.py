@@ -160,8 +160,8 @@ def _recomputed(claim: pd.Series, categories: Collection[str] | None = None) -> 
         losses = printed_losses(claim.dataset)
         before, after = ("o", "e, l_enc1") if "enc1" in claim.kind else ("e, l_enc1", "e")
         return losses[after] - losses[before]
-    table = printed_aurocs(claim.dataset)
-    table = table.loc[sorted(categories or table.index)].assign(e_all=table.e)
+    table = scoreboard.printed_readings(claim.dataset)
+    table = table.loc[sorted(categories or table.index)]
     without = claim.kind in ("amount", "number", "deviation")
     if without or not {claim.method, claim.other} <= {"", *table}:
         return float("nan")

@@ -95,7 +95,7 @@ def _with_floors(dataset: str, tables: list[pd.DataFrame], folder: str | Path) -
     return table[table.dataset == dataset].reset_index(drop=True)
 
 
-def _printed(dataset: str) -> pd.DataFrame:
+def printed_readings(dataset: str) -> pd.DataFrame:
     """The printed table, with a column for each of our readings of one."""
     table = printed_aurocs(dataset)
     return table.assign(**{ours: table[printed] for ours, printed in READINGS.items()
@@ -162,8 +162,8 @@ def scoreboard(table: pd.DataFrame) -> pd.DataFrame:
     means = {name: over_seeds(table, value) for value, name in VALUES.items()}
     ours = means["ours"].reindex([name for name in METHODS if name in means["ours"].index])
     averages = printed_average(dataset)
-    printed = pd.Series(averages | {"e_all": averages["e"]})
-    recomputed = _printed(dataset).mean()
+    printed = pd.Series(averages | {"e_all": averages[READINGS["e_all"]]})
+    recomputed = printed_readings(dataset).mean()
     board = pd.DataFrame({"printed": printed, "recomputed": recomputed}).reindex(ours.index)
     board = board.assign(**{name: frame["mean"] for name, frame in means.items()})
     board.insert(3, "spread", ours.spread)
@@ -184,7 +184,7 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     trained, floors = stored("rivals", folder), stored("floors", folder)
     table = pd.concat([floors, trained], ignore_index=True)
     table = complete_seeds(table[table.dataset == dataset])
-    printed, ours, means = _printed(dataset), by_class(table), over_seeds(table)
+    printed, ours, means = printed_readings(dataset), by_class(table), over_seeds(table)
     steps = (table.epochs * (table.n_train // table.batch_size)).where(~table.method.isin(FLOORS))
     cost = table.assign(steps=steps).groupby("method")[list(COST)].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
@@ -209,7 +209,7 @@ def gaps(table: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     groups = table.groupby(["category", "method"], sort=False)
     frame = groups[value].agg(ours="mean", low="min", high="max")
     frame["oracle"] = groups.auroc_best.mean()
-    printed = _printed(table.dataset.iloc[0]).stack()
+    printed = printed_readings(table.dataset.iloc[0]).stack()
     return frame.assign(printed=printed.reindex(frame.index)).reset_index()
 
 
