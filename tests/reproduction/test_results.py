@@ -23,7 +23,6 @@ TABLES = (
     "floors",
     "literal",
     "literal_gpu",
-    "float32",
     "digits",
     "mnist",
     "fashion_mnist",
