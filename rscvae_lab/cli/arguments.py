@@ -112,10 +112,12 @@ def _add_use(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
     """What keeps the stored tables, notebooks and page true, and the machine ready."""
     gather = add("gather", commands.gather,
-                 "the scores of every test image of many runs in one file")
+                 "the scores of every test image of many runs, or their evaluated epochs, in one "
+                 "file")
     gather.add_argument("runs", nargs="+", metavar="FOLDER",
                         help="runs' folders, or folders of them such as a sweep's x.runs")
-    gather.add_argument("--out", required=True, help="the .npz to write, or to add to")
+    gather.add_argument("--out", required=True,
+                        help="the file to write, or to add to: .npz for scores, .csv for epochs")
     claims = add("claims", commands.claims,
                  "each claim of the paper: printed, recomputed, ours, verdict")
     claims.add_argument("--write", action="store_true",

@@ -171,11 +171,13 @@ def atlas(args: argparse.Namespace) -> None:
 
 
 def gather(args: argparse.Namespace) -> None:
-    from rscvae_lab.runs.image_scores import gather
+    from rscvae_lab.runs import histories, image_scores
 
     places = [Path(place).expanduser() for place in args.runs]
     folders = [folder for place in places for folder in (place, *place.glob("*/"))]
-    print(f"finished: {args.out} has the scores of {gather(folders, args.out)} runs")
+    what, gather = (("evaluated epochs", histories.gather) if args.out.lower().endswith(".csv")
+                    else ("scores", image_scores.gather))
+    print(f"finished: {args.out} has the {what} of {gather(folders, args.out)} runs")
 
 
 def claims(args: argparse.Namespace) -> int:

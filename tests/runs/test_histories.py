@@ -1,0 +1,46 @@
+"""The evaluated epochs of many runs in one table."""
+
+import pandas as pd
+import pytest
+
+from rscvae_lab.cli import main
+from rscvae_lab.errors import InputError
+from rscvae_lab.runs import Run, histories
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A sweep's folder: two VAEs, evaluated after two of four epochs, and a floor."""
+    folder = tmp_path_factory.mktemp("sweep")
+    command = ["sweep", "--categories", "3", "--methods", "vae,e_all,pca", "--epochs", "4"]
+    assert main([*command, "--set", "evaluate_every=2", "--jobs", "1",
+                 "--out", str(folder / "x.csv")]) == 0
+    return folder / "x.runs"
+
+
+def test_the_table_has_every_evaluated_epoch_once(runs, tmp_path, capsys):
+    out = tmp_path / "epochs.csv"
+    for _ in range(2):
+        assert main(["gather", str(runs), "--out", str(out)]) == 0
+        assert "the evaluated epochs of 2 runs" in capsys.readouterr().out
+    table = pd.read_csv(out, dtype={"category": str})
+    assert list(zip(table.method, table.epoch)) == [
+        ("e_all", 2), ("e_all", 4), ("vae", 2), ("vae", 4)]
+    for folder in runs.glob("3-[ev]*"):
+        run = Run.load(folder)
+        rows = table[table.config_hash == run.config.config_hash]
+        assert rows.auroc.tolist() == pytest.approx(run.history.auroc.dropna().tolist(), abs=1e-6)
+
+
+def test_runs_are_added_one_by_one(runs, tmp_path):
+    first, second = sorted(runs.glob("3-[ev]*"))
+    out = tmp_path / "epochs.csv"
+    assert [histories.gather([folder], out) for folder in (second, first, second)] == [1, 2, 2]
+    assert len(pd.read_csv(out)) == 4
+
+
+def test_another_table_is_not_replaced(runs, tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n", "utf-8")
+    with pytest.raises(InputError, match="found another file"):
+        histories.gather([runs], tmp_path / "mine.csv")
+    assert (tmp_path / "mine.csv").read_text("utf-8") == "a,b\n1,2\n"
