@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rscvae_lab.errors import InputError
 from rscvae_lab.runs.run import Run, read_config
-from rscvae_lab.storage.files import METRICS, begins_with, output_file, write_whole
+from rscvae_lab.storage.files import METRICS, begins_with, output_file, resource, write_whole
 
 KEYS = ("dataset", "category", "method", "seed", "config_hash")
 MEASURED = ("epoch", "learning_rate", "loss", "auroc", "auroc_recon", "auroc_mut")
@@ -31,3 +32,13 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     table = table.sort_values([*KEYS, "epoch"], kind="stable")
     write_whole(out, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     return table.config_hash.nunique()
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The table that `gather` wrote; a relative path is in the checkout, or comes with the
+    package. Raises InputError where there is none."""
+    path = resource(path)
+    if not path.is_file() or not begins_with(*KEYS, *MEASURED)(path):
+        raise InputError(f"expected a table of rscvae gather in {path}, found "
+                         f"{'another file' if path.is_file() else 'no such file'}")
+    return pd.read_csv(path, dtype={"category": str})

@@ -44,3 +44,11 @@ def test_another_table_is_not_replaced(runs, tmp_path):
     with pytest.raises(InputError, match="found another file"):
         histories.gather([runs], tmp_path / "mine.csv")
     assert (tmp_path / "mine.csv").read_text("utf-8") == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("content, found", [(None, "no such file"), ("a,b\n1,2\n", "another")])
+def test_only_its_own_table_is_read(content, found, tmp_path):
+    if content:
+        (tmp_path / "mine.csv").write_text(content, "utf-8")
+    with pytest.raises(InputError, match=f"expected a table of rscvae gather .* found {found}"):
+        histories.read(tmp_path / "mine.csv")
