@@ -14,6 +14,7 @@ from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas
 
 LINE = 1.35 * FONT / 72  # inches between the middles of two names
 LETTER = 0.57 * FONT / 72  # inches, the usual width of one
+GAP = 0.08  # inches between a line's panel and its name
 
 
 def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping[str, Any]],
@@ -58,8 +59,9 @@ def name_ends(axis: Axes) -> bool:
             lines.append(style)
             heights.append(axis.transData.transform((x[-1], y[-1]))[1])
     bottom, unit = axis.bbox.y0, axis.bbox.height  # pixels
+    right = 1 + GAP * axis.figure.dpi / axis.bbox.width
     for style, height in zip(lines, spread(np.array(heights), LINE * axis.figure.dpi)):
-        axis.text(1.02, (height - bottom) / unit, style.pop("label"), va="center",
+        axis.text(right, (height - bottom) / unit, style.pop("label"), va="center",
                   transform=axis.transAxes, **style)
     return len(lines) < len(axis.lines)
 

@@ -15,7 +15,7 @@ from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_
 from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
 from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
-from rscvae_lab.storage.files import project_root, resource
+from rscvae_lab.storage import files
 
 COST = ("steps", "seconds", "images_per_second")  # of a training
 # the compared methods of Tables 1 and 2
@@ -34,9 +34,7 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Where
     the package was installed it is in the working directory, else among the tables shipped.
     Raises InputError where there is no such table, or it is not one of `rscvae sweep`."""
-    table = Path(folder).expanduser() / f"{name}.csv"
-    path = project_root() / table
-    path = path if path.is_file() else resource(table)
+    path = files.stored(Path(folder) / f"{name}.csv")
     expected = f"expected a table of rscvae sweep in {path}"
     if not path.is_file():
         raise InputError(f"{expected}, found no such file")

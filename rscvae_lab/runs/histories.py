@@ -9,7 +9,7 @@ import pandas as pd
 
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs.run import Run, read_config
-from rscvae_lab.storage.files import METRICS, begins_with, output_file, resource, write_whole
+from rscvae_lab.storage.files import METRICS, begins_with, output_file, stored, write_whole
 
 KEYS = ("dataset", "category", "method", "seed", "config_hash")
 MEASURED = ("epoch", "learning_rate", "loss", "auroc", "auroc_recon", "auroc_mut")
@@ -35,9 +35,9 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """The table that `gather` wrote; a relative path is in the checkout, or comes with the
-    package. Raises InputError where there is none."""
-    path = resource(path)
+    """The table that `gather` wrote, found as `storage.files.stored` finds it. Raises InputError
+    where there is none."""
+    path = stored(path)
     if not path.is_file() or not begins_with(*KEYS, *MEASURED)(path):
         raise InputError(f"expected a table of rscvae gather in {path}, found "
                          f"{'another file' if path.is_file() else 'no such file'}")

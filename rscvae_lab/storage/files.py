@@ -46,6 +46,14 @@ def resource(path: str | Path) -> Path:
     return (_PACKAGE.parent if is_checkout() else _SHIPPED) / path
 
 
+def stored(path: str | Path) -> Path:
+    """A file of the checkout or, where the package was installed, of the working directory, and
+    if there is none there, of what comes with the package."""
+    path = Path(path).expanduser()
+    own = project_root() / path
+    return own if own.is_file() else resource(path)
+
+
 def data_root() -> Path:
     """Where data sets are stored: `RSCVAE_DATA`, else `data`; relative to the checkout, or to the
     working directory where the package was installed."""

@@ -24,9 +24,14 @@ def test_names_stand_at_the_ends_in_the_colour_of_their_line():
 def test_a_line_that_leaves_is_named_where_it_leaves():
     frame = pd.DataFrame({"steep": np.arange(20.0), "flat": 1.0}, index=np.arange(20))
     styles = {"steep": {"color": "red"}, "flat": {"color": "blue"}}
-    (axis,) = figures.named_lines({"title": frame}, styles, ylim=(0, 6.5)).axes
+    figure = figures.named_lines({"title": frame}, styles, ylim=(0, 6.5))
+    (axis,) = figure.axes
     assert names(axis)["steep"] == (7, 1.02)
-    assert names(axis)["flat"] == pytest.approx((1.02, 1 / 6.5))
+    beside, height = names(axis)["flat"]
+    assert height == pytest.approx(1 / 6.5)
+    figure.draw_without_rendering()
+    right = next(text for text in axis.texts if text.get_text() == "flat").get_window_extent().x1
+    assert beside > 1 and right < figure.bbox.x1, "a name beside the panel, within the figure"
 
 
 def test_names_that_would_overlap_are_moved_apart_and_no_further():

@@ -23,6 +23,7 @@ TABLES = (
     "floors",
     "literal",
     "literal_gpu",
+    "length",
     "digits",
     "mnist",
     "fashion_mnist",

@@ -6,6 +6,7 @@ import pytest
 from rscvae_lab.cli import main
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run, histories
+from rscvae_lab.storage.files import project_root
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,14 @@ def test_only_its_own_table_is_read(content, found, tmp_path):
         (tmp_path / "mine.csv").write_text(content, "utf-8")
     with pytest.raises(InputError, match=f"expected a table of rscvae gather .* found {found}"):
         histories.read(tmp_path / "mine.csv")
+
+
+def test_the_stored_epochs_are_those_of_the_stored_rows():
+    epochs = histories.read("results/length_history.csv").set_index("config_hash")
+    rows = pd.read_csv(project_root() / "results/length.csv", dtype={"category": str})
+    rows = rows[rows.method != "vae"]  # whose row is scored by l_recon alone
+    assert set(rows.config_hash) == set(epochs.index)
+    for row in rows.itertuples():
+        auroc = epochs.loc[row.config_hash].set_index("epoch").auroc
+        found = auroc[450], auroc.max(), auroc[500]
+        assert found == pytest.approx((row.auroc, row.auroc_best, row.auroc_final), abs=1e-5)
