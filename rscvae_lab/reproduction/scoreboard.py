@@ -38,7 +38,8 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     expected = f"expected a table of rscvae sweep in {path}"
     if not path.is_file():
         raise InputError(f"{expected}, found no such file")
-    table = with_later_settings(pd.read_csv(path, dtype={"category": str, "commit": str}))
+    texts = dict.fromkeys(("category", "config_hash", "commit", "data"), str)  # such as 10e401
+    table = with_later_settings(pd.read_csv(path, dtype=texts))
     missing = set(ROW_NAMES) - set(table.columns)
     if missing:
         raise InputError(f"{expected}, found no column {min(missing)}")

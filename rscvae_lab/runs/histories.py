@@ -21,7 +21,7 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     `auroc` is that of the mixture, Recode VAE. Returns how many runs the table holds. Raises
     InputError where `out` is something else."""
     out = output_file(out, ".csv", begins_with(*KEYS, *MEASURED))
-    tables = [pd.read_csv(out, dtype={"category": str})] if out.is_file() else []
+    tables = [_read(out)] if out.is_file() else []
     for folder in sorted(map(Path, folders)):
         if (folder / METRICS).is_file() and (config := read_config(folder)).method.is_vae:
             of_run = (config.dataset, config.category, config.row, config.seed, config.config_hash)
@@ -41,4 +41,8 @@ def read(path: str | Path) -> pd.DataFrame:
     if not path.is_file() or not begins_with(*KEYS, *MEASURED)(path):
         raise InputError(f"expected a table of rscvae gather in {path}, found "
                          f"{'another file' if path.is_file() else 'no such file'}")
-    return pd.read_csv(path, dtype={"category": str})
+    return _read(path)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"category": str, "config_hash": str})  # 87619990e401 is one

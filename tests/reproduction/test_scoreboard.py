@@ -232,3 +232,10 @@ def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_pa
     (left,) = figures.compared_chart({"MNIST": board}).axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["OCGAN"]
     assert left.lines[0].get_xdata()[0] == pytest.approx(0.8), "the floor"
+
+def test_an_identity_that_looks_like_a_number_stays_one(tmp_path):
+    path = tmp_path / "one.csv"
+    row = scoreboard.stored("literal").iloc[[0]].assign(config_hash="87619990e401", data="1e5")
+    row.to_csv(path, index=False)
+    assert scoreboard.stored("one", tmp_path).config_hash.tolist() == ["87619990e401"]
+    assert scoreboard.stored("one", tmp_path).data.tolist() == ["1e5"]
