@@ -140,6 +140,9 @@ for dataset in mnist fashion_mnist; do
 done
 for seed in 0 1 2; do literal $seed vae,o,d,e,e_all; done
 long 0 vae,o
+# what rounding alone moves
+sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \
+  --set precision=float32 --out "$out/float32.csv"
 main 0
 anomalies 0
 industrial 0 brightness,pca,vae,o,d,e

@@ -101,7 +101,8 @@ def _claims(table: pd.DataFrame) -> str:
         printed, recomputed, ours, low, high = (
             f"{value:.4g}" if value == value else "–"
             for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
-        interval = f"{ours} ({low} to {high})" if row.seeds else "–"
+        of_seeds = ", by seed" if row.unit == "classes" else ""
+        interval = f"{ours} ({low} to {high}{of_seeds})" if row.seeds else "–"
         lines.append(_row(row.claim, [row.place, printed, recomputed, interval,
                                       str(row.seeds or "–"), row.schedule, row.verdict]))
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rscvae_lab.config import CATEGORIES, Config, category_slug
@@ -190,7 +191,8 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     table = pd.concat([floors, trained], ignore_index=True)
     table = complete_seeds(table[table.dataset == dataset])
     printed, ours, means = printed_readings(dataset), by_class(table), over_seeds(table)
-    steps = (table.epochs * (table.n_train // table.batch_size)).where(~table.method.isin(FLOORS))
+    steps = table.epochs * np.ceil(table.n_train / table.batch_size)
+    steps = steps.where(~table.method.isin(FLOORS))
     cost = table.assign(steps=steps).groupby("method")[list(COST)].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
                "printed": printed.T.assign(mean=printed.mean()),

@@ -1,9 +1,10 @@
 """What tables of results allow one to say: means, paired differences, and their intervals.
 
 The unit is a class in a seed. Classes differ far more than seeds, so methods are compared within
-a class and a seed, and an interval resamples classes, then the seeds of each (a hierarchical
-bootstrap; Davison and Hinkley 1997, Sec. 3.8). One seed gives an interval over classes alone, and
-says so by `n_seeds`.
+a class and a seed. A seed's first weights and its noise are those of all its classes, which indeed
+rise and fall together, so an interval resamples classes and, for all of them at once, seeds (a
+bootstrap of crossed factors; Owen 2007, The pigeonhole bootstrap). One seed gives an interval over
+classes alone, and says so by `n_seeds`.
 """
 
 from typing import NamedTuple
@@ -61,7 +62,7 @@ def estimate(values: pd.DataFrame) -> Estimate:
     array, generator = values.to_numpy(dtype=float), np.random.default_rng(0)
     n_classes, n_seeds = array.shape
     classes = generator.integers(n_classes, size=(RESAMPLES, n_classes, 1))
-    seeds = generator.integers(n_seeds, size=(RESAMPLES, n_classes, n_seeds))
+    seeds = generator.integers(n_seeds, size=(RESAMPLES, 1, n_seeds))
     means = array[classes, seeds].mean((1, 2))
     low, high = np.percentile(means, [50 - LEVEL / 2, 50 + LEVEL / 2])
     return Estimate(float(array.mean()), float(low), float(high), n_classes, n_seeds)

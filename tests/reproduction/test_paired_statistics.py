@@ -39,6 +39,13 @@ def test_the_interval_has_the_width_that_theory_gives():
     assert found.mean == pytest.approx(values.mean()) and found[3:] == (40, 4)
 
 
+def test_a_seed_that_moves_all_classes_alike_widens_the_interval():
+    """Seeds of -1 and +1 for every class: with chance 1/4 each a resample has only one of them, so
+    the interval reaches both. Were the seeds of each class drawn apart, they would cancel."""
+    found = statistics.estimate(pd.DataFrame([[-1.0, 1.0]] * 10))
+    assert found[:3] == pytest.approx((0.0, -1.0, 1.0))
+
+
 def test_equal_values_have_no_width_and_seeds_alone_have_some():
     assert statistics.estimate(pd.DataFrame([[0.9, 0.9]] * 10))[:3] == pytest.approx((0.9,) * 3)
     one_class = statistics.estimate(pd.DataFrame([[0.8, 0.9, 1.0]]))

@@ -23,6 +23,7 @@ TABLES = (
     "floors",
     "literal",
     "literal_gpu",
+    "float32",
     "length",
     "digits",
     "mnist",
