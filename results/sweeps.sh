@@ -40,7 +40,7 @@ anomalies() {
 
 # Tables 1, 2 and 4 at the paper's own schedule: Adam 1e-2, T_max 50, batch 32, of whose 500 epochs these are the first
 # 50. Mode e with both bases of its 1 %. On a GPU (DEVICE=cuda) the models of a line train side by side, and in TF32
-# instead of bfloat16: in a table of their own, so that no difference between modes is one of rounding.
+# instead of bfloat16: in a table of their own, so that no difference between modes is one of the device.
 literal() {
   local table=literal
   if [ "$device" = cuda ]; then table=literal_gpu; fi

@@ -148,7 +148,7 @@ def test_scoring_that_is_killed_again_and_again(short_run, pictures, tmp_path):
     out, before = tmp_path / "x.csv", files(short_run.folder) | files(pictures)
 
     def all_or_nothing() -> None:
-        if out.exists():  # whole; a process in hundreds rounds half of its rows otherwise, by 4e-5
+        if out.exists():  # whole; one process of 80 rounded half of its rows otherwise, by 4e-5
             found, expected = map(pd.read_csv, (out, tmp_path / "undisturbed.csv"))
             pd.testing.assert_frame_equal(found, expected, rtol=1e-3)
         assert files(short_run.folder) | files(pictures) == before

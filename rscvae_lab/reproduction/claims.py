@@ -7,8 +7,8 @@ printed tables and from `results/`. Verdicts follow from rules:
 - a gain is *reproduced* where its interval lies above 0 and ours is between half of and twice
   what the tables give, *partly* where it is less or more, *not reproduced* where the interval lies
   below 0, or holds 0 and ends more than a point below what the tables give, and else *undecided*.
-  A gain below one point of a single seed, whose interval does not cover others, is never called
-  one;
+  Of a single seed, whose interval does not cover others, a gain below one point is at best
+  undecided;
 - a text that its own tables refute *contradicts itself*, whatever ours say;
 - what needs data that are not here *cannot be tested here*. Of MVTec AD some categories are: ours
   are compared with the paper's rows of these alone, and the verdict says how many they are.

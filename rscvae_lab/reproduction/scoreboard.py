@@ -6,14 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rscvae_lab.config import CATEGORIES, Config, category_slug
+from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, MODES, row_of
 from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_average
-from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
+from rscvae_lab.reproduction.statistics import best_floor, estimate, of_common_seeds, paired
 from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
 from rscvae_lab.storage import files
@@ -68,14 +68,14 @@ def literal(dataset: str, folder: str | Path = "results",
 
 def _with_every_mode(name: str, dataset: str, folder: str | Path) -> pd.DataFrame:
     table = complete_seeds(_with_floors(dataset, [stored(name, folder)], folder))
-    trained = table[~table.method.isin(FLOORS)].groupby("method").seed.unique()
-    missing = [mode for mode in MODES if mode not in trained]
+    is_floor = table.method.isin(FLOORS)
+    missing = [mode for mode in MODES if mode not in set(table.method)]
     if missing:
         raise InputError(f"expected a seed of {missing[0]} with every class, found none")
-    common = set.intersection(*map(set, trained))  # else means would be over different seeds
-    if not common:
+    trained = of_common_seeds(table[~is_floor])
+    if trained.empty:
         raise InputError("expected a seed that every mode has with every class, found none")
-    return table[table.method.isin(FLOORS) | table.seed.isin(common)]
+    return pd.concat([table[is_floor], trained])
 
 
 def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
@@ -191,7 +191,7 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     table = pd.concat([floors, trained], ignore_index=True)
     table = complete_seeds(table[table.dataset == dataset])
     printed, ours, means = printed_readings(dataset), by_class(table), over_seeds(table)
-    steps = table.epochs * np.ceil(table.n_train / table.batch_size)
+    steps = table.epochs * list(map(steps_per_epoch, table.n_train, table.batch_size))
     steps = steps.where(~table.method.isin(FLOORS))
     cost = table.assign(steps=steps).groupby("method")[list(COST)].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),

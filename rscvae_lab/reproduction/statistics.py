@@ -57,6 +57,12 @@ def paired(table: pd.DataFrame, method: str, other: str, value: str = "auroc") -
     return ours[seeds] - theirs[seeds]
 
 
+def of_common_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the seeds that every method of a table has: their means can be compared."""
+    seeds = table.groupby("method").seed.unique()
+    return table[table.seed.isin(set.intersection(*map(set, seeds)))]
+
+
 def estimate(values: pd.DataFrame) -> Estimate:
     """The mean of `units` or `paired` with its interval, by 10,000 resamples from a fixed seed."""
     array, generator = values.to_numpy(dtype=float), np.random.default_rng(0)

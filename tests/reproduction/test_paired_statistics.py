@@ -28,6 +28,11 @@ def test_only_seeds_that_both_have_are_compared():
     assert statistics.estimate(statistics.paired(table, "o", "d"))[:1] == pytest.approx((0.05,))
 
 
+def test_means_are_compared_over_the_seeds_that_all_have():
+    table = pd.concat([rows("o", [[0.9, 0.1]]), rows("d", [[0.8]])])
+    assert statistics.of_common_seeds(table).auroc.tolist() == [0.9, 0.8]
+
+
 def test_the_interval_has_the_width_that_theory_gives():
     """Classes of deviation 1, seeds within a class of deviation 0.5: a mean over 40 classes of 4
     seeds has the variance (1 + 0.25 / 4) / 40; the bootstrap adds what resampling seeds adds."""

@@ -233,6 +233,7 @@ def test_the_compared_methods_stand_beside_the_floor_and_their_own_papers(tmp_pa
     assert [label.get_text() for label in left.get_yticklabels()] == ["OCGAN"]
     assert left.lines[0].get_xdata()[0] == pytest.approx(0.8), "the floor"
 
+
 def test_an_identity_that_looks_like_a_number_stays_one(tmp_path):
     path = tmp_path / "one.csv"
     row = scoreboard.stored("literal").iloc[[0]].assign(config_hash="87619990e401", data="1e5")

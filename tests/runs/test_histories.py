@@ -24,7 +24,7 @@ def test_the_table_has_every_evaluated_epoch_once(runs, tmp_path, capsys):
     for _ in range(2):
         assert main(["gather", str(runs), "--out", str(out)]) == 0
         assert "the evaluated epochs of 2 runs" in capsys.readouterr().out
-    table = pd.read_csv(out, dtype={"category": str})
+    table = histories.read(out)
     assert list(zip(table.method, table.epoch)) == [
         ("e_all", 2), ("e_all", 4), ("vae", 2), ("vae", 4)]
     for folder in runs.glob("3-[ev]*"):
@@ -44,7 +44,7 @@ def test_runs_are_added_one_by_one(runs, tmp_path):
     assert "87619990e401" in set(histories.read(out).config_hash)
     out.unlink()
     assert [histories.gather([folder], out) for folder in (second, first, second)] == [1, 2, 2]
-    assert len(pd.read_csv(out)) == 4
+    assert len(histories.read(out)) == 4
 
 
 def test_another_table_is_not_replaced(runs, tmp_path):
