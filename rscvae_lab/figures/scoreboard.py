@@ -19,7 +19,7 @@ from rscvae_lab.figures.style import (
 from rscvae_lab.methods import FLOORS, METHOD_COLOURS, METHOD_NAMES
 
 BETTER_COLOUR, WORSE_COLOUR = "#319795", "#d53f8c"  # of no method and no label
-CHANCE = 0.005  # of an AUROC: about what another seed changes
+CHANCE = 0.005  # of a mean AUROC over the four classes: about what another seed changes
 ORACLE = "oracle: best epoch on test"
 OURS = {"fmt": "o", "markersize": 9, "capsize": 3}
 PRINTED = {"marker": "D", "color": "black", "linestyle": "none", "fillstyle": "none"}
@@ -142,14 +142,14 @@ def _gap_panel(axis: Axes, rows: pd.DataFrame, floor: pd.Series) -> None:
 def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
                    xlabel: str = "change of validation AUROC") -> Figure:
     """The effect of each setting: a point a pair of trainings, the mean as a bar and a number;
-    shaded where one seed's chance reaches. `changes` are those of `scoreboard.changes`; names with
+    shaded where a mean may move by chance. `changes` are those of `scoreboard.changes`; names with
     a colon, `group: setting`, are separated by group."""
     names = list(changes)[::-1]
     figure, ((axis,),) = empty_figure(1, 1, (WIDEST, 0.33 * len(names) + 1.5))
     marks = {"mnist": ("o", "a class of MNIST", "#1a202c"),
              "fashion_mnist": ("s", "a class of Fashion-MNIST", "#b7791f")}
     axis.axvspan(-CHANCE, CHANCE, color="black", alpha=0.06, zorder=0,
-                 label=f"within {CHANCE}: one seed's chance")
+                 label=f"within {CHANCE}: chance, for a mean; one class moves by .01 to .03")
     axis.axvline(0, color="black", linewidth=0.8)
     for y, name in enumerate(names):
         values = changes[name]
