@@ -19,10 +19,12 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.models.own import Network, identity
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.callbacks import Callback
-from rscvae_lab.storage.files import make_folder
+from rscvae_lab.storage.files import METRICS, make_folder, write_whole
 from rscvae_lab.trainers import train
 
 _STEP = 16  # the plain network halves images four times
+_OF_IMAGES = ("channels", "image_size", "data")  # which settings cannot name
+_OF_RUNS = ("dataset", "root", "data", "stack", "recipe", "objective", "device")  # not settings
 _GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encoder", "decoder")
 
 
@@ -88,6 +90,10 @@ class Detector(OutlierMixin, BaseEstimator):
         """
         normal = self._taken(images)
         shown = normal[:0] if anomalies is None else self._taken(anomalies)
+        for name in _OF_IMAGES:
+            if name in (self.settings or {}):
+                raise InputError(f"expected settings that images do not decide, found {name}"
+                                 + (": resize=N resizes them" if name == "image_size" else ""))
         config = Config(**{
             "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
@@ -126,7 +132,8 @@ class Detector(OutlierMixin, BaseEstimator):
         run, folder = self._fitted(), make_folder(folder)
         if any(folder.iterdir()):
             raise InputError(f"expected an empty folder to save to, found files in {folder}")
-        shutil.copytree(run.folder, folder, dirs_exist_ok=True)
+        for file in sorted(run.folder.iterdir(), key=lambda file: file.name == METRICS):
+            write_whole(folder / file.name, file.read_bytes())  # what says it is finished, last
         return folder
 
     @classmethod
@@ -146,7 +153,9 @@ class Detector(OutlierMixin, BaseEstimator):
         given = {name: getattr(config, name) for name in _GIVEN}
         usual = Config(**given | {"dataset": ARRAYS, "data": "none"})
         settings = {name: value for name, value in vars(config).items()
-                    if name not in ("dataset", "root", "data") and value != getattr(usual, name)}
+                    if name not in _OF_RUNS and value != getattr(usual, name)}
+        if config.precision != "float32":  # which every machine has
+            settings.pop("precision", None)
         detector = cls(config.mode, epochs=config.epochs, seed=config.seed,
                        resize=config.image_size, encoder=encoder, decoder=decoder,
                        name=config.category, settings=settings or None)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rscvae_lab.config import Config
+from rscvae_lab.config.code import code_name
 from rscvae_lab.divergences import DIVERGENCES, kl_standard_normal
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import Coding
@@ -129,11 +130,12 @@ def check_unpatched() -> None:
     """Raises InputError for a term or divergence that was replaced from outside: a run's identity
     would not show it."""
     for name, function in {**{name: globals()[name] for name in _OWN}, **DIVERGENCES}.items():
-        if not function.__module__.startswith("rscvae_lab."):
-            raise InputError(f"expected the package's own {name}, found {function.__module__}."
-                             f"{function.__qualname__}: a new loss is a row of methods.py, see "
-                             "'Add a loss' in CONTRIBUTING.md")
+        if function is not {**_OWN, **_DIVERGENCES}.get(name):
+            raise InputError(f"expected the package's own {name}, found {code_name(function)}: a "
+                             "new loss is a row of methods.py, see 'Add a loss' in "
+                             "CONTRIBUTING.md")
 
 
-_OWN = [name for name, value in globals().items() if inspect.isfunction(value)
-        and value.__module__.startswith("rscvae_lab.")]
+_OWN = {name: value for name, value in globals().items() if inspect.isfunction(value)
+        and value.__module__.startswith("rscvae_lab.")}
+_DIVERGENCES = dict(DIVERGENCES)

@@ -8,7 +8,7 @@ To add a mode, add a row here, with a function if it has another loss; to add a 
 with, a row and a file in `baselines/`. CONTRIBUTING.md shows both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -111,8 +111,23 @@ def trainable() -> tuple[str, ...]:
     return tuple(name for name, row in METHODS.items() if not row.scored_from)
 
 
-METHOD_NAMES = {name: row.label for name, row in METHODS.items()}
-METHOD_COLOURS = {name: row.colour for name, row in METHODS.items()}
+class _Column(Mapping[str, str]):
+    """A field of every row, of those that are added later too."""
+
+    def __init__(self, field: str):
+        self.field = field
+
+    def __getitem__(self, method: str) -> str:
+        return getattr(METHODS[method], self.field)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(METHODS)
+
+    def __len__(self) -> int:
+        return len(METHODS)
+
+
+METHOD_NAMES, METHOD_COLOURS = _Column("label"), _Column("colour")
 PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.printed}
 
 

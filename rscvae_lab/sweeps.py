@@ -43,7 +43,7 @@ from rscvae_lab.storage.files import (
     remove_stale_parts,
     write_whole,
 )
-from rscvae_lab.trainers import say_what_is_read, train, train_ensemble
+from rscvae_lab.trainers import PER_MODEL, say_what_is_read, train, train_ensemble
 
 STACK = 40  # models of an ensemble on a GPU: the ten classes of a data set in four modes
 _ATTEMPTS = 3  # at units whose process dies, most likely for want of memory
@@ -101,12 +101,16 @@ def _names(text: str) -> list[str]:
 
 
 def _ensembles(configs: list[Config], stack: int) -> list[Unit]:
-    """Ensembles of up to `stack` models, after the configs that must train alone."""
+    """Ensembles of up to `stack` models that agree in all but `PER_MODEL`, after the configs that
+    must train alone."""
     small = [config for config in configs if config.method.is_vae
              and config.network == "plain" and config.dataset not in IMAGE_FOLDERS]
     units: list[Unit] = [(config,) for config in configs if config not in small]
-    for recodes in (True, False):
-        alike = [config for config in small if config.method.recodes == recodes]
+    groups: dict[tuple, list[Config]] = {}
+    for config in small:
+        shared = [value for name, value in vars(config).items() if name not in PER_MODEL]
+        groups.setdefault((not config.method.recodes, *shared), []).append(config)
+    for _, alike in sorted(groups.items(), key=lambda group: group[0][0]):
         for start in range(0, len(alike), stack):
             unit = alike[start : start + stack]
             units.append(tuple(replace(config, stack=len(unit)) for config in unit))

@@ -234,6 +234,8 @@ class Training:
     def run_epoch(self, epoch: int) -> None:
         """Trains an epoch, evaluates where that is due, and enters both into the journal."""
         start = time.perf_counter()
+        if not self.is_ensemble:
+            self.model.train()  # whatever a callback did; of an ensemble it had a copy
         with self._seeded(epoch):
             sums = train_epoch(self.step_on, self.batches.epoch(epoch))
         sums = sums.view(len(self.configs), 2, 6)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rscvae_lab.bench.page import BROWSERS
+from rscvae_lab.bench.doctor import BROWSERS
 from rscvae_lab.storage.files import project_root
 
 playwright = pytest.importorskip(

@@ -1,6 +1,7 @@
 """Training on one's own arrays: the same numbers as from a shell, scikit-learn's contract, own
 networks, and refusals in one line."""
 
+import json
 import pickle
 
 import numpy as np
@@ -22,6 +23,7 @@ from rscvae_lab.datasets import load_parts
 from rscvae_lab.datasets.images import as_images, resize
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import COMPARED, MODES
+from rscvae_lab.storage.files import write_whole
 
 
 def eights(part: int = 0) -> np.ndarray:
@@ -233,6 +235,8 @@ def test_it_says_that_it_takes_images_and_is_not_fitted():
         ([np.zeros((32, 32)), np.zeros((16, 16))], {}, "of one shape, found several"),
         (np.zeros((9, 32, 32)), {"mode": "f"}, "unknown mode 'f'"),
         (np.zeros((9, 48, 48)), {"settings": {"network": "resnet18"}}, "multiple of 32"),
+        (np.zeros((9, 32, 32)), {"settings": {"image_size": 64}}, "image_size: resize=N"),
+        (np.zeros((9, 32, 32)), {"settings": {"channels": 3}}, "images do not decide"),
         (np.zeros((9, 32, 32)), {"name": "a/b"}, "expected the name without slashes"),
         (np.zeros((9, 32, 32)), {"encoder": 3}, "expected an encoder or decoder as"),
         (np.zeros((9, 32, 32)), {"encoder": nn.Linear(3, 3)}, "to take a batch of shape"),
@@ -308,6 +312,52 @@ def test_own_networks_train_repeat_and_are_checked_on_load(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             Detector.load(tmp_path / "x", **networks)
+
+
+class WithPlaces(nn.Module):
+    """An encoder that makes a tensor of its own: where each pixel lies."""
+
+    def forward(self, x):
+        return torch.cat([x, torch.linspace(-1, 1, x.shape[-1]).expand_as(x)], 1).flatten(1)
+
+
+@pytest.mark.slow
+def test_an_encoder_may_make_tensors_of_its_own():
+    made = detector("o", encoder=WithPlaces()).fit(eights())
+    assert made.run_.model.to_mu.in_features == 2 * 32 * 32
+
+
+@pytest.mark.slow
+def test_a_run_of_an_ensemble_can_be_fitted_again(tmp_path):
+    """What a GPU's sweep leaves says how many models it trained at once, and in which arithmetic;
+    a run of an older recipe says that."""
+    run = train(Config(epochs=1, seed=3, widths="wide"), tmp_path, progress=False)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    written = config | {"stack": 40, "precision": "float32", "recipe": 4}
+    (tmp_path / "config.json").write_text(json.dumps(written), "utf-8")
+    loaded = Detector.load(tmp_path)
+    assert loaded.settings == {"widths": run.config.widths, "precision": "float32"}
+    assert loaded.fit(eights()).run_.config.recipe == run.config.recipe
+
+
+@pytest.mark.slow
+def test_a_save_that_fails_leaves_no_finished_run(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr("rscvae_lab.detector.write_whole", one_write_then_none())
+    with pytest.raises(OSError, match="No space"):
+        fitted.save(tmp_path / "x")
+    assert not (tmp_path / "x" / "metrics.json").exists()
+
+
+def one_write_then_none():
+    left = [True]
+
+    def write(path, content):
+        if not left:
+            raise OSError(28, "No space left on device")
+        left.pop()
+        return write_whole(path, content)
+
+    return write
 
 
 @pytest.mark.slow

@@ -117,6 +117,20 @@ def test_lists_of_subfolders(root):
             category_list("folder", "all", nothing)
 
 
+def test_what_a_system_leaves_in_a_folder_is_no_category(root):
+    (root / "__MACOSX").mkdir()
+    (root / "@eaDir").mkdir()
+    assert len(category_list("folder", "all", str(root))) == 4
+
+
+@pytest.mark.parametrize("layout", [("good", "scratch"), ("Train/Good",), ("GOOD",)])
+def test_a_root_that_is_a_category_itself(layout, tmp_path):
+    for name in layout:
+        (tmp_path / "screws" / name).mkdir(parents=True)
+        Image.new("L", (32, 32)).save(tmp_path / "screws" / name / "0.png")
+    assert only_category(str(tmp_path / "screws")) == (str(tmp_path), "screws")
+
+
 def test_a_category_that_is_not_named(root):
     assert only_category(str(root / "parts")) == (str(root), "parts")
     for name in ("a,b", "cafe\u0301", "x" * 240):

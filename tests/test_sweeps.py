@@ -17,6 +17,7 @@ from rscvae_lab import sweeps
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
+from rscvae_lab.methods import METHODS, Method
 from rscvae_lab.runs import ROW_NAMES, Run
 from rscvae_lab.runs.folder import LOCK
 from rscvae_lab.sweeps import plan, sweep
@@ -61,9 +62,20 @@ def test_on_a_gpu_a_plan_is_ensembles_of_models_that_recode_alike():
         plan("mnist", "all", "o", "0", {"device": "cuda"}, stack=0)
 
 
+def test_models_with_a_loss_or_settings_of_their_own_are_in_other_ensembles(monkeypatch):
+    own = Method("own", "black", objective=lambda x, coding, terms, y, weights: terms.recon)
+    monkeypatch.setitem(METHODS, "own", own)
+    monkeypatch.setitem(METHODS, "large", Method("large", "black", settings={"batch_size": 64}))
+    units = plan("digits", "1,2", "o,own,large,d,vae", "0", {"device": "cuda"})
+    assert [{config.mode for config in unit} for unit in units] == [
+        {"o", "d"}, {"own"}, {"large"}, {"vae"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("arrays", "all", "o", "0"), "expected a data set on disk, found arrays"),
         (("digits", "11", "o", "0"), "unknown category"),
         (("digits", "1", "z", "0"), "unknown mode"),
         (("digits", "1", "o", "zero"), "seeds expects integers"),

@@ -4,6 +4,7 @@
 """
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from torch import Tensor
 from rscvae_lab import NORMAL
 from rscvae_lab.analysis.embedding import PERPLEXITY, CodeMap
 from rscvae_lab.analysis.surveys import Examined, Survey
-from rscvae_lab.config import IMAGE_FOLDERS, class_index
+from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, class_index
+from rscvae_lab.datasets.industrial import kinds_of, parts_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.runs import Run
@@ -67,6 +69,14 @@ class Atlas:
         name = METHOD_NAMES[config.mode]
         return f"{name}, {given} anomalies" if given else name
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What the numbers in the frame's column `category` stand for."""
+        config = self.run.config
+        if config.dataset in IMAGE_FOLDERS:
+            return kinds_of(parts_of(config).kinds)
+        return CATEGORIES[config.dataset]
+
 
 def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.ndarray]]:
     """Images, and the group and the class number of each."""
@@ -84,13 +94,27 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
     return images, {"group": groups, "category": classes.numpy()}
 
 
+def draw(runs: Sequence[Run], out: str | Path, most: int) -> Path:
+    """`write` of the atlases of runs, at `PERPLEXITIES`. Raises InputError as `write`, before
+    anything is fitted, and for two runs of one method."""
+    _outputs(out)
+    rows = Counter(run.config.row for run in runs)
+    for name, n in rows.items():
+        if n > 1:
+            raise InputError(f"expected one run of each method, found {n} of {name}")
+    for run in runs:
+        _require_grey(run.config.channels)
+    return write({run.config.row: Atlas.of(Survey.of(run), most, perplexities=PERPLEXITIES)
+                  for run in runs}, out)
+
+
 def write(atlases: Mapping[str, Atlas], out: str | Path) -> Path:
     """Writes atlases of the same grey images: a CSV with a row a method and image, and beside it
-    the images in one PNG. Returns the CSV. Raises InputError for an output that is not its own, or
-    atlases of other images than the first's."""
+    the images in one PNG. Returns the CSV. Raises InputError for an output that is not its own,
+    images in colour, or atlases of other images than the first's."""
     first = require_same_images(atlases)
-    out = output_file(out, ".csv", begins_with("method", "config_hash", "image"))
-    sheet = output_file(out.with_suffix(".png"), ".png", lambda _: out.is_file())
+    _require_grey(first.images.shape[1])
+    out, sheet = _outputs(out)
     tables = []
     for method, atlas in atlases.items():
         places = {f"{axis}_{perplexity}": points for perplexity, each in atlas.maps.items()
@@ -99,9 +123,20 @@ def write(atlases: Mapping[str, Atlas], out: str | Path) -> Path:
         for place, value in enumerate((method, atlas.run.config.config_hash, range(len(table)))):
             table.insert(place, ("method", "config_hash", "image")[place], value)
         tables.append(table.round(3))
-    write_whole(sheet, _sheet(first.images))
+    write_whole(sheet, as_sheet(first.images, _PER_ROW))
     write_whole(out, pd.concat(tables).to_csv(index=False))
     return out
+
+
+def _outputs(out: str | Path) -> tuple[Path, Path]:
+    out = output_file(out, ".csv", begins_with("method", "config_hash", "image"))
+    return out, output_file(out.with_suffix(".png"), ".png", lambda _: out.is_file())
+
+
+def _require_grey(channels: int) -> None:
+    if channels != 1:
+        raise InputError(f"expected grey images, found {channels} channels: the sheet of a map "
+                         "has grey levels")
 
 
 def read(table: str | Path, runs: Mapping[str, Run]) -> dict[str, Atlas]:
@@ -149,11 +184,11 @@ def _atlas(run: Run, images: Tensor, frame: pd.DataFrame) -> Atlas:
     return Atlas(run, images, examined, maps)
 
 
-def _sheet(images: Tensor) -> bytes:
-    """Grey images (N, 1, S, S) row by row in one PNG, black where none is left."""
-    missing = -len(images) % _PER_ROW
+def as_sheet(images: Tensor, per_row: int) -> bytes:
+    """Grey images, uint8 (N, 1, S, S), row by row in one PNG, black where none is left."""
+    missing = -len(images) % per_row
     padded = torch.cat([images[:, 0], images.new_zeros(missing, *images.shape[2:])])
-    rows = padded.unflatten(0, (-1, _PER_ROW)).transpose(1, 2).flatten(0, 1).flatten(1)
+    rows = padded.unflatten(0, (-1, per_row)).transpose(1, 2).flatten(0, 1).flatten(1)
     buffer = io.BytesIO()
     Image.fromarray(rows.numpy()).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

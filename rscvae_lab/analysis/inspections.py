@@ -15,7 +15,7 @@ from rscvae_lab.config import IMAGE_FOLDERS, require_vae
 from rscvae_lab.datasets.industrial import parts_of, split_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
-from rscvae_lab.runs.evaluation import code
+from rscvae_lab.runs.evaluation import code, maps_of
 from rscvae_lab.runs.localization import error_maps, pixel_auroc
 from rscvae_lab.scoring import auroc
 
@@ -98,7 +98,7 @@ class Inspection:
     @cached_property
     def maps(self) -> Tensor:
         """The error map of every test image, (N, S, S)."""
-        return error_maps(self.images, code(self.run.model, self.images).x_hat)
+        return maps_of(self.run.model, self.images)
 
     @cached_property
     def scaled(self) -> Tensor | None:

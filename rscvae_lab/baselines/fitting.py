@@ -74,11 +74,12 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
     changes the weights and returns the loss, a scalar. Raises InputError where it is not finite.
     """
     images, losses, (progress, follow) = images.to(config.device), [], _following.get()
-    model.to(config.device).train()
+    model.to(config.device)
     bar = tqdm(range(1, config.epochs + 1), f"{config.dataset} {config.category}, {config.mode}",
                unit="epoch", leave=False, disable=None if progress is None else not progress)
     with seeded(config.seed, NOISE), bar:
         for epoch in bar:
+            model.train()  # whatever a callback did
             order = draw_order(epoch_generator(config, epoch), len(images), config.batch_size)
             steps = [step(to_unit(images[batch])).detach() for batch in order]
             loss = torch.stack(steps).mean().item()

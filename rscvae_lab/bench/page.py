@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rscvae_lab.bench.doctor import BROWSERS
 from rscvae_lab.explorable import write_page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 # of each figure: what the mouse drags, from where to where, in fractions of its width and height
 DRAGS = {"a": ("#plane .plane", (0.6, 0.6), (0.2, 0.5)),

@@ -160,14 +160,11 @@ def regions(args: argparse.Namespace) -> None:
 
 
 def atlas(args: argparse.Namespace) -> None:
-    from rscvae_lab.analysis import atlas
-    from rscvae_lab.analysis.surveys import Survey
+    from rscvae_lab.analysis.atlas import draw
     from rscvae_lab.runs import Run
 
     runs = [Run.load(folder) for folder in args.runs]
-    atlases = {run.config.row: atlas.Atlas.of(
-        Survey.of(run), args.points, perplexities=atlas.PERPLEXITIES) for run in runs}
-    print(f"finished: {atlas.write(atlases, args.out)}")
+    print(f"finished: {draw(runs, args.out, args.points)}")
 
 
 def gather(args: argparse.Namespace) -> None:

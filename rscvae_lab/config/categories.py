@@ -11,6 +11,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from rscvae_lab.errors import InputError
+from rscvae_lab.storage.files import is_hidden
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "digits": tuple("0123456789"),
@@ -43,8 +44,8 @@ def known_dataset(dataset: str) -> str:
 
 def class_index(dataset: str, category: str | int) -> int:
     """The class number of a category given as number, name or slug. Raises InputError."""
-    if known_dataset(dataset) == FOLDER:
-        raise InputError(f"expected a data set whose classes are known, found {FOLDER}")
+    if known_dataset(dataset) in (FOLDER, ARRAYS):
+        raise InputError(f"expected a data set whose classes are known, found {dataset}")
     names = CATEGORIES[known_dataset(dataset)]
     text = str(category).strip()
     if text.isdecimal() and int(text) < len(names):
@@ -71,6 +72,8 @@ def category_slug(dataset: str, category: str | int) -> str:
 def category_list(dataset: str, text: str, root: str = "") -> list[str]:
     """The slugs of a comma-separated list of categories, or of `all`; a name that has a comma
     stands alone or in double quotes. Raises InputError."""
+    if known_dataset(dataset) == ARRAYS:
+        raise InputError("expected a data set on disk, found arrays: Detector trains on these")
     is_folder = known_dataset(dataset) == FOLDER
     every = subfolders(root) if is_folder else CATEGORIES[known_dataset(dataset)]
     names = list(map(str.strip, next(csv.reader([text], skipinitialspace=True), [])))
@@ -90,9 +93,10 @@ def short(category: str) -> str:
 
 
 def subfolders(root: str | Path) -> list[str]:
-    """The names of the folders in a folder, without hidden ones, sorted; none without a root."""
+    """The names of the folders in a folder, without hidden ones and the system's own, sorted; none
+    without a root."""
     folder = Path(root).expanduser()
     if not root or not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir()
-                  if path.is_dir() and not path.name.startswith("."))
+                  if path.is_dir() and not is_hidden(path.name))

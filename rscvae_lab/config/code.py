@@ -4,26 +4,29 @@ import ast
 import dis
 import hashlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from rscvae_lab.errors import InputError
 
-_LIBRARIES = ("builtins", "torch", "torchvision", "numpy")  # known by their names
+_LIBRARIES = {"builtins", "torch", "torchvision", "numpy"}  # known by their names
+_UNTOLD = (*_LIBRARIES, *sys.stdlib_module_names, "rscvae_lab")  # modules likewise
 _LOSSES = tuple(Path(__file__).parents[1] / f"{name}.py" for name in ("losses", "divergences"))
-SHIPPED_LOSSES = "ed5821a3f0d3"  # their fingerprint as of RECIPE; a test holds it
+SHIPPED_LOSSES = "46c2429e519b"  # their fingerprint as of RECIPE; a test holds it
 
 
 def fingerprint(*things: Any) -> str:
     """Twelve hexadecimal digits of functions and classes by their source, with the values and
-    functions that it refers to, and of plain values and arrays. Comments and docstrings do not
-    count, what libraries hold is known by its name. Raises InputError for code whose source cannot
-    be read."""
+    functions that it refers to, modules of the user's own likewise, and of plain values and
+    arrays. Comments and docstrings do not count, what libraries hold is known by its name. Raises
+    InputError for code whose source cannot be read, and for objects that look otherwise in every
+    process."""
     text = "\n".join(word for thing in things for word in _words(thing, set()))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -44,7 +47,10 @@ def code_name(thing: Callable) -> str:
 def _words(thing: Any, seen: set[int]) -> list[str]:
     """Text that differs where two things do."""
     if isinstance(thing, ModuleType):
-        return [thing.__name__]
+        return [thing.__name__, *_of_module(thing, seen)]
+    if isinstance(thing, partial):
+        return [word for part in (thing.func, thing.args, thing.keywords)
+                for word in _words(part, seen)]
     if inspect.isclass(thing) or inspect.isroutine(thing):
         library = (thing.__module__ or "").split(".")[0] in _LIBRARIES
         if library or id(thing) in seen:
@@ -56,7 +62,37 @@ def _words(thing: Any, seen: set[int]) -> list[str]:
         thing = thing.detach().cpu().numpy()
     if hasattr(thing, "tobytes"):
         return [str(thing.shape), hashlib.sha256(thing.tobytes()).hexdigest()]
-    return [repr(thing)]
+    text = repr(thing)
+    if " at 0x" not in text:
+        return [text]
+    if id(thing) in seen:
+        return []
+    seen.add(id(thing))
+    return [word for part in _parts(thing, text) for word in _words(part, seen)]
+
+
+def _parts(thing: Any, text: str) -> list[Any]:
+    """What makes up an object whose text is an address. Raises InputError where that is hidden."""
+    if isinstance(thing, dict):
+        return [part for item in thing.items() for part in item]
+    if isinstance(thing, list | tuple):
+        return list(thing)
+    if not hasattr(thing, "__dict__"):
+        raise InputError(f"expected values that look alike in every process, found {text}")
+    return [type(thing), *(part for item in sorted(vars(thing).items()) for part in item)]
+
+
+def _of_module(module: ModuleType, seen: set[int]) -> list[str]:
+    """The source of a user's own module, and of those that it imports."""
+    known = module.__name__.split(".")[0] in _UNTOLD
+    if known or id(module) in seen or not (path := getattr(module, "__file__", None)):
+        return []
+    seen.add(id(module))
+    if "site-packages" in Path(path).parts or Path(path).suffix != ".py":
+        return []
+    more = [value for _, value in sorted(vars(module).items()) if isinstance(value, ModuleType)]
+    return [repr(_outline(ast.parse(Path(path).read_text("utf-8")))),
+            *(word for each in more for word in _words(each, seen))]
 
 
 def _of_function(function: Callable) -> list[Any]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -94,15 +95,17 @@ def decoded(files: Sequence[Path], of: Sequence[str], size: int, channels: int, 
     if not files:
         return torch.empty(shape, dtype=torch.uint8)
     key = _short(f"{DECODER} {size} {channels} {white:g} {' '.join(of)}")
-    path, n_bytes = cache_folder() / f"{size}-{key}.pixels", int(np.prod(shape))
-    with suppress(OSError):
-        if path.stat().st_size == n_bytes:
-            images = torch.from_numpy(np.fromfile(path, np.uint8)).view(shape)
-            os.utime(path)  # used just now
-            return images
+    name, n_bytes = f"{size}-{key}", int(np.prod(shape))
+    for path in cache_folder().glob(f"{name}-*.pixels"):
+        with suppress(OSError):
+            pixels = np.fromfile(path, np.uint8)
+            if len(pixels) == n_bytes and path.stem == f"{name}-{zlib.crc32(pixels):08x}":
+                os.utime(path)  # used just now
+                return torch.from_numpy(pixels).view(shape)
     images = read_images(files, size, channels, white)
     if n_bytes <= MOST_BYTES:
-        _keep(path, memoryview(images.numpy()))
+        pixels = images.numpy()
+        _keep(cache_folder() / f"{name}-{zlib.crc32(pixels):08x}.pixels", memoryview(pixels))
     return images
 
 

@@ -24,6 +24,7 @@ from torch.nn.functional import interpolate
 
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.errors import InputError
+from rscvae_lab.storage.files import is_hidden
 
 DECODER = 3  # raise it when a file is decoded to other pixels; 3: large images are reduced first
 
@@ -35,8 +36,6 @@ _FORMATS = [name for name in Image.ID if name not in _NOT_DECODED]
 _SUFFIX_FORMATS = {suffix: name for suffix, name in Image.registered_extensions().items()
                    if name in _FORMATS} | {".mpo": "JPEG"}
 SUFFIXES = frozenset(_SUFFIX_FORMATS)
-_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir",
-           "$recycle.bin", "system volume information", "lost+found"}
 
 _DECODERS = 4  # threads; each holds an image, so there are no more on a machine of more cores
 CHUNK = 64  # files that are decoded before the next ones are begun
@@ -66,11 +65,6 @@ class LeftOut(dict[str, list[str]]):
             return f"{len(names)} {reason} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
 
         return ", ".join(part(*item) for item in self.items())
-
-
-def is_hidden(name: str) -> bool:
-    """Whether an entry of a folder is hidden or the system's own: such are never data."""
-    return name.startswith((".", "~$")) or name.casefold() in _SYSTEM
 
 
 def same_name(name: str) -> str:
@@ -168,10 +162,10 @@ def try_images(paths: Iterable[Path], size: int, channels: int = 1, white: float
     return _in_threads(lambda path: _read(path, size, channels, white), paths)
 
 
-def read_mask(path: Path, size: int) -> Tensor:
-    """Where a mask, however it was written, is not black: bool (1, size, size), True for a pixel
-    with any share of it. Of a JPEG, whose black is not exact, what is lighter than half. Raises
-    InputError as `read_image`."""
+def read_masks(paths: Iterable[Path], size: int) -> list[Tensor]:
+    """Where each mask, however it was written, is not black: bool (1, size, size), True for a
+    pixel with any share of it. Of a JPEG, whose black is not exact, what is lighter than half.
+    Raises InputError as `read_image`."""
     def marked(image: Image.Image) -> np.ndarray:
         if image.mode in _WIDE_MODES:
             return np.nan_to_num(np.asarray(image)) != 0
@@ -182,10 +176,11 @@ def read_mask(path: Path, size: int) -> Tensor:
         white = _decoded(path, size, marked).astype(np.uint8) * 255
         return resize(torch.from_numpy(white)[None, None], size)[0] > 0
 
-    mask, = _in_threads(read, [path])
-    if isinstance(mask, InputError):
-        raise mask
-    return mask
+    masks = _in_threads(read, paths)
+    for mask in masks:
+        if isinstance(mask, InputError):
+            raise mask
+    return masks
 
 
 def _in_threads(read: Callable[[Path], Tensor], paths: Iterable[Path]

@@ -43,10 +43,12 @@ def category_folder(config: Config) -> Path:
 
 def only_category(root: str) -> tuple[str, str]:
     """Root and category where no category is named: the only subfolder's, or, of a root that is
-    itself a category, its parent and its name. Raises InputError where neither is clear."""
+    itself a category (see `mvtec_ad.LAYOUT`), its parent and its name. Raises InputError where
+    neither is clear."""
     folder = absolute(root)
     names = subfolders(folder)
-    if folder.is_dir() and ("train" in names or images_in(folder)):
+    if folder.is_dir() and (mvtec_ad.child(folder, "train") or images_in(folder)
+                            or ((good := mvtec_ad.child(folder, GOOD)) and images_in(good))):
         return str(folder.parent), folder.name
     if len(names) != 1:
         raise InputError(f"expected --category, a subfolder of {folder}, found none; there are "

@@ -26,14 +26,13 @@ from rscvae_lab.datasets.image_files import (
     LeftOut,
     folders_in,
     images_in,
-    is_hidden,
     leave_below,
     read_images,
-    read_mask,
+    read_masks,
     same_name,
 )
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import absolute, data_root
+from rscvae_lab.storage.files import absolute, data_root, is_hidden
 
 GOOD, TRUTH = "good", "ground_truth"
 LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
@@ -141,16 +140,16 @@ def _left_out(files: _Files) -> str:
 
 def _list_files(folder: Path) -> _Files:
     left = LeftOut()
-    train, test = _child(folder, "train"), _child(folder, "test")
-    good = _child(train or folder, GOOD)
+    train, test = child(folder, "train"), child(folder, "test")
+    good = child(train or folder, GOOD)
     if train:
         _leave_beside(train, [good], left, folder, ", not in train/good")
-        _leave_beside(folder, [train, test, _child(folder, TRUTH)], left, folder)
+        _leave_beside(folder, [train, test, child(folder, TRUTH)], left, folder)
         kinds = folders_in(test) if test else []
         if test:
             _leave_beside(test, kinds, left, folder, ", not in test/good or test/TYPE")
     elif good:  # and its defective images beside it
-        truth = [_child(folder, TRUTH)]
+        truth = [child(folder, TRUTH)]
         kinds = [path for path in folders_in(folder) if path not in (good, *truth)]
         _leave_beside(folder, [good, *kinds, *truth], left, folder)
     else:  # a plain folder of normal images
@@ -164,7 +163,7 @@ def _list_files(folder: Path) -> _Files:
                   [_kind(kind) for _, kind in tested], left)
 
 
-def _child(folder: Path, name: str) -> Path | None:
+def child(folder: Path, name: str) -> Path | None:
     """The folder of a name in any case; the exact one where there are several."""
     if (folder / name).is_dir():
         return folder / name
@@ -189,7 +188,7 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
     A mask is named as its image, or that and `_mask`. Raises InputError for defective images
     without one, where others have one, and for a mask without its image.
     """
-    truth = _child(folder, TRUTH)
+    truth = child(folder, TRUTH)
     masks = {(_kind(folder), _composed(path.stem)): path
              for folder in (folders_in(truth) if truth else []) for path in images_in(folder)}
     if not masks:
@@ -225,9 +224,10 @@ def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | No
     if not paths:
         return None
     masks = torch.zeros(len(paths), 1, size, size, dtype=torch.bool)
+    present = [i for i, path in enumerate(paths) if path is not None]
+    for i, mask in zip(present, read_masks([paths[i] for i in present], size)):
+        masks[i] = mask
     for mask, path, kind in zip(masks, paths, kinds):
-        if path is not None:
-            mask[:] = read_mask(path, size)
         if kind == GOOD and mask.any():
             raise InputError(f"expected a black mask of a good image in {path}, found a defect")
     return masks

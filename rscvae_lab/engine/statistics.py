@@ -19,6 +19,8 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     images, normal and (N, C, S, S), with z = mu (our choice; the paper is silent). Chunks are of
     equal size and count alike. `recode` includes reconstructions in the encoder's.
     """
+    if len(images) == 1:  # of which batch normalisation may have no variance
+        images = images.repeat(2, 1, 1, 1)
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device
     chunks = (as_network_input(part.to(device), model.channels, model.image_size)

@@ -2,20 +2,16 @@
 weights as ONNX, training codes, test images, and what Python measured of them."""
 
 import gzip
-import io
 import json
-import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
-from rscvae_lab.analysis.atlas import read_images
+from rscvae_lab.analysis.atlas import as_sheet, read_images
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.config import CATEGORIES
 from rscvae_lab.datasets import load_split
@@ -26,7 +22,7 @@ from rscvae_lab.figures.style import NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR
 from rscvae_lab.methods import METHODS
 from rscvae_lab.regions import REGIONS
 from rscvae_lab.runs import Run
-from rscvae_lab.storage.files import make_folder, resource, write_whole
+from rscvae_lab.storage.files import make_folder, output_file, resource, write_whole
 from rscvae_lab.widgets.rotation import Turning, starts
 
 SITE = "docs/explorable/site"
@@ -35,14 +31,17 @@ RUNS = {"plane": "pretrained/digits-8/plane",
         **{mode: f"pretrained/mnist-5/{mode}" for mode in MODES}}
 N_DIGITS, N_MNIST, N_TURNING = 40, 100, 5  # novel ones; of each group; eights to turn
 EXTRA_BITS = 4.0  # of the small network of two latent dimensions
+FACTS = "facts.json"  # which marks a folder as this page's
 _PER_ROW = 20
 
 
 def write_page(folder: str | Path) -> Path:
     """Writes the whole page into a folder, for any static server. Raises InputError where the
-    folder cannot be written to."""
+    folder cannot be written to, or has files of another page."""
     folder = make_folder(folder)
-    shutil.copytree(resource(SITE), folder, dirs_exist_ok=True)
+    site = sorted(resource(SITE).iterdir(), key=lambda file: file.name == "index.html")
+    for file in site:
+        output_file(folder / file.name, file.suffix, lambda _: (folder / FACTS).is_file())
     runs = {name: Run.load(resource(place)) for name, place in RUNS.items()}
     surveys = {name: _survey(run) for name, run in runs.items()}
     for name, survey in surveys.items():
@@ -55,7 +54,9 @@ def write_page(folder: str | Path) -> Path:
     facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
              "digits": _digits(folder, surveys["plane"]), "mnist": _mnist(folder, surveys),
              "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
-    write_whole(folder / "facts.json", json.dumps(facts, separators=(",", ":")))
+    write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))
+    for file in site:  # index.html last
+        write_whole(folder / file.name, file.read_bytes())
     return folder
 
 
@@ -85,7 +86,7 @@ def _digits(folder: Path, survey: Survey) -> dict[str, Any]:
     split = survey.split
     normal, novel = (torch.where(split.test_labels == label)[0] for label in (NORMAL, NOVEL))
     index = torch.cat([normal, novel[:N_DIGITS]])
-    _write_sheet(folder / "digits.png", split.test[index])
+    write_whole(folder / "digits.png", as_sheet(split.test[index], _PER_ROW))
     typical = sorted(starts(survey), key=survey.test.frame.novelty_score.get)
     crossing = (i for i in typical if set(REGIONS) == set(
         Turning.of(survey, split.test[i]).examined.frame.region))
@@ -101,7 +102,7 @@ def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
     groups = [np.flatnonzero(rows.group == group)[:N_MNIST] for group in ("normal", "novel")]
     index = np.concatenate(groups)
     images = images[index]
-    _write_sheet(folder / "mnist.png", images)
+    write_whole(folder / "mnist.png", as_sheet(images, _PER_ROW))
     measured = {}
     for mode in MODES:
         frame = surveys[mode].examine(images).frame
@@ -113,10 +114,3 @@ def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
             "categories": [int(names[i]) for i in rows.category[index]], "measured": measured}
 
 
-def _write_sheet(path: Path, images: Tensor) -> None:
-    """Images uint8 (N, 1, S, S) in one PNG, `_PER_ROW` in a row."""
-    padded = torch.cat([images, images.new_zeros(-len(images) % _PER_ROW, *images.shape[1:])])
-    rows = padded[:, 0].unflatten(0, (-1, _PER_ROW)).transpose(1, 2).flatten(0, 1).flatten(1)
-    buffer = io.BytesIO()
-    Image.fromarray(rows.numpy()).save(buffer, "PNG", optimize=True)
-    write_whole(path, buffer.getvalue())

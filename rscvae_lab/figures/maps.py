@@ -1,6 +1,7 @@
 """Fig. 7: maps of codes, what is drawn of chosen points, and the numbers beside them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -94,7 +95,7 @@ def _map(axis: Axes, frame: pd.DataFrame, title: str) -> None:
     unknown = frame[(frame.region == "unknown") & (frame.group != "train")]
     axis.scatter(train.x, train.y, **TRAIN)
     axis.scatter(unknown.x, unknown.y, **OUTLINE)
-    for (category, points), colour in zip(novel.groupby("category"), CLASS_COLOURS):
+    for (category, points), colour in zip(novel.groupby("category"), cycle(CLASS_COLOURS)):
         axis.scatter(points.x, points.y, marker=f"${category}$", s=26, color=colour,
                      linewidths=0.2)
     axis.scatter(normal.x, normal.y, **NORMAL_POINTS)
@@ -221,4 +222,4 @@ def _colours(frame: pd.DataFrame, column: str) -> dict[str | int, str]:
         return {value: colour for value, colour in colours.items() if value in values}
     own = frame.category[frame.group == "train"].iloc[0]
     others = sorted(values - {own})
-    return {own: NORMAL_COLOUR} | dict(zip(others, CLASS_COLOURS))
+    return {own: NORMAL_COLOUR} | dict(zip(others, cycle(CLASS_COLOURS)))

@@ -147,11 +147,15 @@ def _rgb(image: Tensor) -> np.ndarray:
 
 
 def _excess(table: pd.DataFrame) -> np.ndarray:
-    """By how much the larger of an image's scores exceeds its threshold, as a ratio."""
-    ratios = [table.novelty_score / table.threshold]
+    """By how much the larger of an image's scores exceeds its threshold, in units of its size (a
+    score may be negative)."""
+    def over(score: pd.Series, threshold: pd.Series) -> pd.Series:
+        return (score - threshold) / threshold.abs().clip(lower=1e-9)
+
+    excess = [over(table.novelty_score, table.threshold)]
     if "novel_local" in table:
-        ratios.append(table.local_score / table.threshold_local)
-    return np.max(ratios, axis=0)
+        excess.append(over(table.local_score, table.threshold_local))
+    return np.max(excess, axis=0)
 
 
 def _decision(row: dict[str, Any]) -> str:
@@ -169,21 +173,24 @@ def _item(row: dict[str, Any], file: Path, image: str) -> str:
     novel = row["novel"] or row.get("novel_local", 0)
     name = str(file).encode("utf-8", "replace").decode()
     return (f'<li class="{"novel" if novel else "normal"}"><img src="{quote(image)}" '
-            'loading="lazy" alt="input, reconstruction, error map">'
+            'loading="lazy" alt="">'
             f"<div>{html.escape(name)}<br>"
             f"{_decision(row).replace('; ', '<br>')}</div></li>")
 
 
 def _about(run: Run, table: pd.DataFrame) -> str:
-    text = (f"{len(table)} images, {int(table.novel.sum())} called novel by the paper's score "
-            f"(Eq. 15), whose threshold {run.metrics['threshold']:.4g} is one that 95 % of "
+    is_vae = run.config.method.is_vae
+    score = "the paper's score (Eq. 15)" if is_vae else f"the score of {run.config.method.label}"
+    text = (f"{len(table)} images, {int(table.novel.sum())} called novel by {score}, "
+            f"whose threshold {run.metrics['threshold']:.4g} is one that 95 % of "
             "held-out normal images do not exceed")
     if "novel_local" in table:
         text += (f"; {int(table.novel_local.sum())} by the local score, which asks whether the "
                  "error is unusual anywhere, threshold "
                  f"{run.metrics['threshold_local']:.4g} likewise. Outlined: where the error is "
                  "higher than anywhere in 95 % of held-out images")
-    notes = [f"{text}. Each image with its reconstruction and error map; worst first.",
+    shown = "Each image with its reconstruction and error map; w" if is_vae else "W"
+    notes = [f"{text}. {shown}orst first.",
              run.threshold_note]
     return "\n".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
 

@@ -104,7 +104,8 @@ def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mod
             axis.set(yticks=[])
             axis.text(0.5, 0.5, "not yet evaluated", transform=axis.transAxes, ha="center",
                       va="center", fontsize=FONT)
-    wide = min(0.425 / max(map(len, rows.values())), 0.4 / len(rows) * 5.2 / WIDEST)
+    most = max(map(len, rows.values()), default=0) or 1  # without test images none are drawn
+    wide = min(0.425 / most, 0.4 / max(len(rows), 1) * 5.2 / WIDEST)
     high = wide * WIDEST / 5.2
     for i, (name, images) in enumerate(rows.items()):
         bottom = 0.43 - high * (i + 1)

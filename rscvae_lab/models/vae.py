@@ -56,12 +56,11 @@ class VAE(nn.Module):
         a user's own encoder or decoder, which are copied as they are. Raises InputError for ones
         that the config does not name, or of other shapes."""
         encoder, decoder = copies(config, networks)
+        own_features = None if encoder is None else _features(encoder, config)
         with torch.device("meta"):  # not from torch's global generator, which threads share
             usual_encoder, usual_decoder, features = halves(config)
-            if encoder is not None:
-                features = _features(encoder, config)
-            model = cls(usual_encoder, usual_decoder, features, config.latent, config.channels,
-                        config.image_size, config.recode_gradient)
+            model = cls(usual_encoder, usual_decoder, own_features or features, config.latent,
+                        config.channels, config.image_size, config.recode_gradient)
         model = _initialised(model.to_empty(device="cpu"), config.seed)
         if encoder is not None:
             model.encoder = encoder

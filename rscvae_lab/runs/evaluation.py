@@ -27,14 +27,17 @@ _CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 per forward pass; fewer
 @contextmanager
 def _inference(model: VAE) -> Iterator[None]:
     """Eval mode and float32: no image's score depends on the others of its batch."""
-    was_training, tf32 = model.training, torch.backends.cuda.matmul.allow_tf32
+    was_training, backends = model.training, (torch.backends.cudnn, torch.backends.cuda.matmul)
+    tf32 = [each.allow_tf32 for each in backends]
     model.eval()
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    for each in backends:
+        each.allow_tf32 = False
     try:
         with torch.inference_mode():
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+        for each, allowed in zip(backends, tf32):
+            each.allow_tf32 = allowed
         model.train(was_training)
 
 

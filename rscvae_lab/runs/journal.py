@@ -95,7 +95,9 @@ class Journal:
             raise InputError(
                 f"training diverged in epoch {epoch}: expected a finite loss of {config.dataset} "
                 f"{config.category}, {config.mode}, found {loss}; try a learning_rate below "
-                f"{config.learning_rate:g} in another folder")
+                f"{config.learning_rate:g} in another folder" + (
+                    f" (it ends its ensemble of {config.stack} models; --stack 1 trains each "
+                    "alone)" if config.stack > 1 else ""))
         totals = {"recon": recon, "enc1": enc1}
         if config.method.recodes:
             totals |= {"enc2": enc2, "mut": mut, "consist": enc2 + mut}

@@ -26,6 +26,15 @@ CALIBRATION = "calibration.safetensors"  # of the local score
 RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG, CALIBRATION)
 
 
+_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir",
+           "$recycle.bin", "system volume information", "lost+found"}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether an entry of a folder is hidden or the system's own: such are never data."""
+    return name.startswith((".", "~$")) or name.casefold() in _SYSTEM
+
+
 def absolute(path: str | Path) -> Path:
     """An absolute path without `~` or links. Raises InputError for links in a circle."""
     try:

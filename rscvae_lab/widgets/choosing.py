@@ -60,7 +60,8 @@ class RunChooser(Panel):
         run, config, history = self.run, self.run.config, self.run.history
         test, history = self._split(config).test, history[history.epoch <= epoch]
         images = test[:: max(1, len(test) // N_IMAGES)][:N_IMAGES]
-        rows = {"test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
+        rows = {} if not len(images) else {
+            "test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
         metrics = {name: run.metrics[name]
                    for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
         numbers = ", ".join(f"{name} {value:.3f}"

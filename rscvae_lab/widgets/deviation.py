@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from rscvae_lab import figures
 from rscvae_lab.analysis.atlas import Atlas, require_same_images
 from rscvae_lab.analysis.embedding import PERPLEXITY
-from rscvae_lab.config import CATEGORIES
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
@@ -34,6 +33,7 @@ class DeviationExplorer(Panel):
 
     def __init__(self, atlases: Mapping[str, Atlas]):
         self.first = require_same_images(atlases)
+        self.class_names = self.first.class_names
         self.atlases = {METHOD_NAMES.get(name, name): each for name, each in atlases.items()}
         image = ClickableImage()
         image.observe(self._clicked, "point")
@@ -53,19 +53,15 @@ class DeviationExplorer(Panel):
             images[f"{name}:\noutput"] = atlas.examined.coding.x_hat[chosen].numpy()
             images[f"{name}:\nof 2nd code"] = atlas.examined.x_re[chosen].numpy()
         figure, self.places = figures.deviation(frames, COLOURINGS[colour], colour, chosen, images,
-                                                self._class_names)
+                                                self.class_names)
         self._inches = figure.get_size_inches()
         return figure, self._numbers(chosen)
-
-    @property
-    def _class_names(self) -> tuple[str, ...]:
-        return CATEGORIES[self.first.run.config.dataset]
 
     def _numbers(self, chosen: int) -> str:
         row = self.first.examined.frame.iloc[chosen]
         kind = {"train": "a training image", "normal": "a normal test image",
                 "novel": "a novel test image"}[row.group]
-        lines = [f"image {chosen}: {kind}, class {self._class_names[row.category]}"]
+        lines = [f"image {chosen}: {kind}, class {self.class_names[row.category]}"]
         for name, atlas in self.atlases.items():
             row = atlas.examined.frame.iloc[chosen]
             lines.append(f"{name}: <b>{row.region} region</b>, information "

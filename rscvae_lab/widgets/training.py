@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL, figures
 from rscvae_lab.config import Config, require_vae
-from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets import identified, load_split
 from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import Run
@@ -35,15 +35,15 @@ class LiveTraining(ipywidgets.VBox):
     Training runs in its own thread, so that the buttons stay responsive. After a stop, *train*
     resumes it, as `rscvae train --resume` on the same folder would; the result is the same to the
     byte. Running the cell again makes a new widget, which takes the training over. `folder` is the
-    run's, `run` the finished run or None. Raises InputError where the config is of a baseline, or
-    the folder holds the run of another config.
+    run's, `run` the finished run or None. Raises InputError where the config is of a baseline, the
+    folder holds the run of another config, or a user's images are not there.
     """
 
     def __init__(self, config: Config, folder: str | Path | None = None):
         require_vae(config)
         self.config, folder = config, folder or runs_root() / "live" / config.config_hash
         self.folder = Path(folder).expanduser().resolve()
-        self.run: Run | None = find(self.folder, config, resume=True)
+        self.run: Run | None = find(self.folder, identified(config), resume=True)
         self._stopping, self._thread, self._drawn = threading.Event(), threading.Thread(), 0.0
         self.train_button = ipywidgets.Button(description="train", button_style="primary")
         self.stop_button = ipywidgets.Button(description="stop", disabled=True)
@@ -110,7 +110,8 @@ class LiveTraining(ipywidgets.VBox):
         return "finished" if auroc is None else f"finished: AUROC {auroc:.3f} (α = 0.5)"
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
-        rows = {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
+        rows = {} if not len(images) else {
+            "test": images.numpy(), "output": code(model, images).x_hat.numpy()}
         show(self.image, figures.live(history, self.config.epochs, rows, self.config.mode))
         self.bar.value, self._drawn = len(history), time.monotonic()
 

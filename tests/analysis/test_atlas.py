@@ -12,11 +12,12 @@ from rscvae_lab.analysis.atlas import Atlas
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets import load_split, synthetic
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.storage.files import project_root
 from rscvae_lab.trainers import train
+from rscvae_lab.widgets import DeviationExplorer
 
 pytestmark = pytest.mark.slow
 SHIPPED = project_root() / "pretrained" / "mnist-5"
@@ -110,3 +111,29 @@ def test_the_stored_images_are_of_the_data_set(stored):
     novel = each.images[np.flatnonzero(each.frame.group == "novel")]
     assert len(novel) == 300
     assert all(image.numpy().tobytes() in known for image in novel)
+
+
+def test_what_cannot_be_drawn_is_refused_before_anything_is_fitted(short_run, tmp_path, refusal,
+                                                                   monkeypatch):
+    monkeypatch.setattr(atlas.CodeMap, "fit", lambda *_: pytest.fail("fitted"))
+    folder, out = str(short_run.folder), tmp_path / "maps.csv"
+    assert "one run of each method, found 2 of o" in refusal("atlas", folder, folder, "--out", out)
+    (tmp_path / "mine.csv").write_text("a,b\n", "utf-8")
+    assert "found another file" in refusal("atlas", folder, "--out", tmp_path / "mine.csv")
+    synthetic.write_set(tmp_path, size=32, n_train=8, n_good=2, n_defect=1)
+    plates = train(Config(dataset="folder", root=str(tmp_path), category="plate", image_size=32,
+                          channels=3, epochs=1), tmp_path / "run", progress=False)  # fmt: skip
+    assert "found 3 channels" in refusal("atlas", str(plates.folder), "--out", out)
+    assert not out.exists()
+
+
+def test_classes_of_parts_are_kinds_of_defect(tmp_path):
+    synthetic.write_set(tmp_path, size=32, n_train=12, n_good=4, n_defect=2)
+    run = train(Config(dataset="folder", root=str(tmp_path), category="plate", image_size=32,
+                       epochs=1), tmp_path / "run", progress=False)  # fmt: skip
+    plates = Atlas.of(Survey.of(run), 20, perplexities=(3,))
+    assert plates.class_names == ["good", "corner", "scratch", "spot"]
+    normal = plates.frame.category[plates.frame.group != "novel"]
+    assert set(normal) == {0} and set(plates.frame.category) == {0, 1, 2, 3}
+    corner = int((plates.frame.category == 1).argmax())
+    assert "class corner" in DeviationExplorer({"o": plates}).show("class", 3, corner)[1]

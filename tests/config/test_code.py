@@ -1,7 +1,9 @@
 """The fingerprint of a user's code: another result, another fingerprint; and nothing else."""
 
 import importlib.util
+import sys
 import textwrap
+from functools import partial
 
 import pytest
 import torch
@@ -84,6 +86,42 @@ def test_values_that_a_function_closes_over_count():
     assert fingerprint(weighted(1.0)) == fingerprint(weighted(1.0))
 
 
+def test_what_a_partial_function_or_an_object_holds_counts():
+    """And where in memory it lies does not: it differs from process to process."""
+    def weighted(x, weight):
+        return weight * x
+
+    class Weighted:
+        def __init__(self, weight):
+            self.weight = weight
+
+        def __call__(self, x):
+            return self.weight * x
+
+    for make in (lambda weight: partial(weighted, weight=weight), Weighted,
+                 lambda weight: [Weighted(weight)], lambda weight: {"loss": Weighted(weight)}):
+        prints = [fingerprint(make(weight)) for weight in (1.0, 1.0, 2.0)]
+        assert prints[0] == prints[1] != prints[2]
+    with pytest.raises(InputError, match="that look alike in every process, found <generator"):
+        fingerprint(weight for weight in "12")
+
+
+def test_a_module_of_ones_own_counts_and_what_it_imports(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    prints = []
+    for scale, unit in ((0.5, 1), (0.5, 1), (0.25, 1), (0.5, 2)):
+        (tmp_path / "own_units.py").write_text(f"UNIT = {unit}\n", "utf-8")
+        (tmp_path / "own_helpers.py").write_text(
+            f"import math\nimport own_units\ndef half(x):\n    return {scale} * x\n", "utf-8")
+        for name in ("own_units", "own_helpers"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        own_helpers = importlib.import_module("own_helpers")
+        prints.append(fingerprint(lambda x, of=None: own_helpers.half(x)))  # noqa: B023
+    assert prints[0] == prints[1] and len(set(prints)) == 3
+
+
 def test_code_that_cannot_be_read_is_refused():
     namespace = {}
     exec("def made(x):\n    return x", namespace)
@@ -137,6 +175,14 @@ def test_losses_that_were_replaced_from_outside_are_refused(monkeypatch, tmp_pat
     monkeypatch.undo()
     monkeypatch.setitem(losses.DIVERGENCES, "jeffreys", own_loss)
     with pytest.raises(InputError, match="own jeffreys"):
+        train(Config(epochs=1), tmp_path, progress=False)
+    monkeypatch.undo()
+    monkeypatch.setitem(losses.DIVERGENCES, "bhattacharyya", losses.DIVERGENCES["jeffreys"])
+    with pytest.raises(InputError, match=r"own bhattacharyya, found .*:jeffreys"):
+        train(Config(epochs=1), tmp_path, progress=False)
+    monkeypatch.undo()
+    monkeypatch.setattr(losses, "mut", partial(losses.mut))
+    with pytest.raises(InputError, match="own mut, found functools:partial"):
         train(Config(epochs=1), tmp_path, progress=False)
     assert not list(tmp_path.iterdir())
 

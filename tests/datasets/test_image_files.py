@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rscvae_lab.datasets.image_files import read_image, read_images, read_mask
+from rscvae_lab.datasets.image_files import read_image, read_images, read_masks
 from rscvae_lab.errors import InputError
 
 
@@ -43,7 +43,7 @@ SHAPE[3:9, 4:20] = True
 ])
 def test_masks_as_labelling_tools_write_them(name, write, tmp_path):
     write().save(tmp_path / name)
-    mask = read_mask(tmp_path / name, 96)[0]
+    mask = read_masks([tmp_path / name], 96)[0][0]
     whole = SHAPE.repeat(4, 0).repeat(3, 1)
     assert (mask.numpy() != whole).mean() < 0.05
     assert mask[20, 30]

@@ -8,6 +8,7 @@ from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.trainers import train
 
 
@@ -57,3 +58,25 @@ def test_torchs_own_averages_can_be_kept(tmp_path):
     stored = first_norm(run.model).running_mean.clone()
     set_statistics(run.model, load_split(run.config).train)
     assert not torch.allclose(first_norm(run.model).running_mean, stored, rtol=1e-3)
+
+
+@pytest.mark.parametrize("network", ["plain", "resnet18"])
+def test_one_image_has_statistics(network):
+    """A ResNet halves 32 pixels to one, of which alone there is no variance."""
+    config = Config(network=network)
+    model, image = VAE.from_config(config), load_split(config).train[:1]
+    set_statistics(model, image)
+    assert all(torch.isfinite(each).all() for each in model.state_dict().values())
+
+
+def test_a_score_leaves_torchs_switches_as_they_were():
+    switches, defaults = (torch.backends.cudnn, torch.backends.cuda.matmul), (True, False)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch, value in zip(switches, defaults):
+            switch.allow_tf32 = value
+        measure(VAE.from_config(Config()), load_split(Config()).train[:2])
+        assert tuple(switch.allow_tf32 for switch in switches) == defaults
+    finally:
+        for switch, value in zip(switches, before):
+            switch.allow_tf32 = value

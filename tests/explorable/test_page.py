@@ -16,6 +16,7 @@ from rscvae_lab.analysis.atlas import read_images
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.bench.page import DRAGS, SWITCHES, drag, milliseconds, served
 from rscvae_lab.datasets.shifts import rotated
+from rscvae_lab.errors import InputError
 from rscvae_lab.explorable import stored_regions, write_page
 from rscvae_lab.explorable.page import MODES, RUNS
 from rscvae_lab.runs import Run
@@ -225,3 +226,12 @@ def test_the_page_is_light(folder):
              else len(gzip.compress(path.read_bytes())) for path in folder.iterdir()}
     assert sizes.pop("ort.wasm.gz") < 3e6
     assert sum(sizes.values()) < 4e6
+
+
+def test_another_page_is_not_overwritten(folder, tmp_path):
+    (tmp_path / "index.html").write_text("<html>mine", "utf-8")
+    with pytest.raises(InputError, match="found another file"):
+        write_page(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+    before = (folder / "facts.json").read_bytes()
+    assert write_page(folder) == folder and (folder / "facts.json").read_bytes() == before

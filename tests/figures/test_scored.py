@@ -46,11 +46,11 @@ def test_a_page_has_every_image_worst_first(name, panels, runs, tmp_path):
     folder = f"{run.config.root}/plate/test/spot"
     table = score_images(run.folder, folder, tmp_path / "s.csv").table
     page = write_scored(run.folder, table, tmp_path / "x")
-    excess = table.novelty_score / table.threshold
+    excess = table.novelty_score / table.threshold - 1
     if name == "local":
         above = table.local_score > run.metrics["threshold_local"]
         assert list(table.novel_local == 1) == list(above)
-        excess = np.maximum(excess, table.local_score / table.threshold_local)
+        excess = np.maximum(excess, table.local_score / table.threshold_local - 1)
     order = excess.sort_values(ascending=False).index
     assert len(items(page)) == len(table) == 3
     for item, i in zip(items(page), order):
@@ -64,6 +64,26 @@ def test_a_page_has_every_image_worst_first(name, panels, runs, tmp_path):
         assert pixels.shape[0] == SIDE + LINE
         blank = (pixels[LINE:, panels * SIDE :] == 255).all()
         assert blank == (panels < 3)
+
+
+@pytest.mark.parametrize("name, score", [("local", "the paper's score (Eq. 15)"),
+                                         ("pca", "the score of PCA-32")])
+def test_a_page_says_whose_score_it_shows(name, score, runs, tmp_path):
+    table = score_images(runs[name].folder, f"{runs[name].config.root}/plate/test/spot",
+                         tmp_path / "s.csv").table
+    text = write_scored(runs[name].folder, table, tmp_path / "x").read_text("utf-8")
+    assert f"called novel by {html.escape(score)}, " in text
+    assert ("reconstruction and error map" in text) == (name == "local")
+
+
+def test_scores_below_zero_are_worst_first_too(runs, tmp_path):
+    """Those of GradCon and of DSEBM's energy may be: by their ratio to a threshold below zero the
+    most normal image would come first."""
+    folder = f"{runs['pca'].config.root}/plate/test/spot"
+    table = score_images(runs["pca"].folder, folder, tmp_path / "s.csv").table
+    table = table.assign(novelty_score=[-0.2, -0.05, -0.1], threshold=-0.1, novel=[0, 1, 0])
+    page = write_scored(runs["pca"].folder, table, tmp_path / "x")
+    assert [re.search(r'src="(\d+)', item)[1] for item in items(page)] == ["0001", "0002", "0000"]
 
 
 def test_training_on_a_folder_ends_with_a_page_of_its_test_images(tmp_path, capsys):

@@ -30,6 +30,17 @@ def test_a_callback_is_told_of_every_epoch(mode, tmp_path):
     assert all(f"epoch {i} of 3: loss {told[i - 1][1]:.4g}" in log[i] for i in (1, 2, 3))
 
 
+@pytest.mark.parametrize("mode", ["o", "ganomaly"])
+def test_a_callback_that_looks_at_the_model_in_eval_mode_changes_nothing(mode, tmp_path):
+    """Both have batch normalisation, which would train on its running averages from then on."""
+    config, looks = Config(mode=mode, epochs=3), [lambda epoch: epoch.model().eval() and None]
+    for name, callbacks in (("looked at", looks), ("alone", [])):
+        train(config, tmp_path / name, progress=False, callbacks=callbacks)
+    found, expected = ((tmp_path / name / "weights.safetensors").read_bytes()
+                       for name in ("looked at", "alone"))  # fmt: skip
+    assert found == expected
+
+
 @pytest.mark.parametrize(("mode", "resumes"), [("o", True), ("ae", False)])
 def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path):
     config, seen = Config(mode=mode, epochs=3), []

@@ -56,6 +56,16 @@ def test_runs_are_added_and_those_of_other_test_images_refused(runs, tmp_path):
     assert out.read_bytes() == before
 
 
+def test_errors_beyond_half_precision_are_kept(runs, tmp_path):
+    shutil.copytree(next(runs.glob("3-o-*")), tmp_path / "large")
+    scores = pd.read_csv(tmp_path / "large" / "scores.csv")
+    large = scores.assign(l_recon=1000 * scores.l_recon)
+    large.to_csv(tmp_path / "large" / "scores.csv", index=False)
+    image_scores.gather([tmp_path / "large"], tmp_path / "scores.npz")
+    recon, _ = image_scores.read(tmp_path / "scores.npz")["digits/3/o/seed-0"]
+    assert recon.max() > 65_504 and np.allclose(recon, large.l_recon)
+
+
 def test_another_file_is_not_replaced(runs, tmp_path):
     (tmp_path / "notes.npz").write_text("mine", "utf-8")
     with pytest.raises(InputError, match="found another file"):

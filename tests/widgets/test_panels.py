@@ -13,9 +13,10 @@ from rscvae_lab import widgets
 from rscvae_lab.analysis.atlas import Atlas
 from rscvae_lab.analysis.surveys import Survey, region_table
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets import load_split, synthetic
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures import canvas
+from rscvae_lab.methods import METHODS, Method
 from rscvae_lab.runs import Run
 from rscvae_lab.trainers import train
 from rscvae_lab.widgets.base import slider
@@ -276,6 +277,20 @@ def test_live_training_stops_and_goes_on_to_the_same_bytes(tmp_path):
         for run in (Run.load(live.folder), straight)
     )
     assert found == expected
+
+
+def test_live_training_of_a_users_own_mode_on_a_folder_without_test_images(tmp_path, monkeypatch):
+    own = Method("own", "#123456", objective=lambda x, coding, terms, y, weights: terms.recon)
+    monkeypatch.setitem(METHODS, "own", own)
+    synthetic.write_set(tmp_path, size=32, n_train=8, n_good=0, n_defect=0)
+    config = Config(dataset="folder", root=str(tmp_path), category="plate", image_size=32,
+                    mode="own", epochs=1)
+    live = widgets.LiveTraining(config, tmp_path / "live")
+    live.start()
+    live.wait(60)
+    assert (live.error.value, live.text.value) == ("", "finished")
+    again = widgets.LiveTraining(config, tmp_path / "live")
+    assert not again.error.value and again.run is not None
 
 
 def test_live_training_shows_what_went_wrong(tmp_path):
