@@ -28,19 +28,28 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
     """
     figure, n, left = canvas(WIDEST, height), len(panels), 0.48
     for i, (title, frame) in enumerate(panels.items()):
-        right = 0.15 + LETTER * max(len(re.sub(r"[\\${}]", "", name)) for name in frame)
+        right = 0.15 + LETTER * max(map(_letters, frame))
         axis = axes(figure, i / n + left / WIDEST, 0.5 / height, 1 / n - (left + right) / WIDEST,
                     1 - 0.95 / height)
+        axis.margins(y=0.1)  # room for the marker of the highest point
         for name, values in frame.items():
             marker = {"marker": "o"} if len(values) < 12 else {}
             axis.plot(frame.index, values, linewidth=2, label=name, **marker | dict(styles[name]))
         axis.set(xlabel=xlabel, yscale=yscale, ylim=ylim)
+        if yscale == "linear":
+            axis.locator_params(axis="y", nbins=6)  # more would need longer numbers
         if yscale == "log":  # 0.02 instead of 2 × 10⁻², for which there is no room
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(title, loc="left", pad=20 if name_ends(axis) else 6)
     return figure
+
+
+def _letters(name: str) -> float:
+    """About how many small letters as wide as a name."""
+    shown = re.sub(r"[\\${}]", "", name)
+    return len(shown) + 0.4 * sum(map(str.isupper, shown))
 
 
 def name_ends(axis: Axes) -> bool:
