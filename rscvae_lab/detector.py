@@ -132,8 +132,9 @@ class Detector(OutlierMixin, BaseEstimator):
         run, folder = self._fitted(), make_folder(folder)
         if any(folder.iterdir()):
             raise InputError(f"expected an empty folder to save to, found files in {folder}")
-        for file in sorted(run.folder.iterdir(), key=lambda file: file.name == METRICS):
-            write_whole(folder / file.name, file.read_bytes())  # what says it is finished, last
+        others = shutil.ignore_patterns(METRICS)  # which says that all is there, so it comes last
+        shutil.copytree(run.folder, folder, ignore=others, dirs_exist_ok=True)
+        write_whole(folder / METRICS, (run.folder / METRICS).read_bytes())
         return folder
 
     @classmethod

@@ -126,6 +126,12 @@ class _Column(Mapping[str, str]):
     def __len__(self) -> int:
         return len(METHODS)
 
+    def __or__(self, other: Mapping[str, str]) -> dict[str, str]:
+        return {**self, **other}
+
+    def __ror__(self, other: Mapping[str, str]) -> dict[str, str]:
+        return {**other, **self}
+
 
 METHOD_NAMES, METHOD_COLOURS = _Column("label"), _Column("colour")
 PRINTED_NAMES = {name: row.printed for name, row in METHODS.items() if row.printed}

@@ -19,11 +19,12 @@ from torch import nn
 from rscvae_lab import Detector, Run, train
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_parts
+from rscvae_lab.config.schema import resolve_precision
+from rscvae_lab.datasets import load_parts, synthetic
 from rscvae_lab.datasets.images import as_images, resize
 from rscvae_lab.errors import InputError
+from rscvae_lab.figures.scored import write_judged
 from rscvae_lab.methods import COMPARED, MODES
-from rscvae_lab.storage.files import write_whole
 
 
 def eights(part: int = 0) -> np.ndarray:
@@ -336,28 +337,32 @@ def test_a_run_of_an_ensemble_can_be_fitted_again(tmp_path):
     written = config | {"stack": 40, "precision": "float32", "recipe": 4}
     (tmp_path / "config.json").write_text(json.dumps(written), "utf-8")
     loaded = Detector.load(tmp_path)
-    assert loaded.settings == {"widths": run.config.widths, "precision": "float32"}
+    own = {"precision": "float32"} if resolve_precision("auto", "cpu") != "float32" else {}
+    assert loaded.settings == {"widths": run.config.widths} | own
     assert loaded.fit(eights()).run_.config.recipe == run.config.recipe
 
 
 @pytest.mark.slow
 def test_a_save_that_fails_leaves_no_finished_run(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr("rscvae_lab.detector.write_whole", one_write_then_none())
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rscvae_lab.detector.write_whole", full)
     with pytest.raises(OSError, match="No space"):
         fitted.save(tmp_path / "x")
-    assert not (tmp_path / "x" / "metrics.json").exists()
+    written = {file.name for file in (tmp_path / "x").iterdir()}
+    assert "weights.safetensors" in written and "metrics.json" not in written
 
 
-def one_write_then_none():
-    left = [True]
-
-    def write(path, content):
-        if not left:
-            raise OSError(28, "No space left on device")
-        left.pop()
-        return write_whole(path, content)
-
-    return write
+@pytest.mark.slow
+def test_a_run_on_a_folder_is_saved_with_its_page(tmp_path):
+    synthetic.write_set(tmp_path, size=32, n_train=8, n_good=2, n_defect=0)
+    run = train(Config(dataset="folder", root=str(tmp_path), category="plate", image_size=32,
+                       epochs=1), tmp_path / "run", progress=False)  # fmt: skip
+    write_judged(run)
+    Detector.load(run.folder).save(tmp_path / "copy")
+    assert (tmp_path / "copy" / "page" / "index.html").is_file()
+    assert Run.load(tmp_path / "copy").metrics == run.metrics
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from rscvae_lab import NORMAL
 from rscvae_lab.analysis.embedding import PERPLEXITY, CodeMap
 from rscvae_lab.analysis.surveys import Examined, Survey
 from rscvae_lab.config import CATEGORIES, IMAGE_FOLDERS, class_index
-from rscvae_lab.datasets.industrial import kinds_of, parts_of
+from rscvae_lab.datasets.industrial import category_folder, kinds_of
+from rscvae_lab.datasets.mvtec_ad import files_of
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.runs import Run
@@ -74,7 +75,7 @@ class Atlas:
         """What the numbers in the frame's column `category` stand for."""
         config = self.run.config
         if config.dataset in IMAGE_FOLDERS:
-            return kinds_of(parts_of(config).kinds)
+            return kinds_of(files_of(category_folder(config))[2])
         return CATEGORIES[config.dataset]
 
 
@@ -95,8 +96,8 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
 
 
 def draw(runs: Sequence[Run], out: str | Path, most: int) -> Path:
-    """`write` of the atlases of runs, at `PERPLEXITIES`. Raises InputError as `write`, before
-    anything is fitted, and for two runs of one method."""
+    """`write` of the atlases of runs, at `PERPLEXITIES`. Raises InputError as `write`, and for two
+    runs of one method; for these, the output and colour before anything is fitted."""
     _outputs(out)
     rows = Counter(run.config.row for run in runs)
     for name, n in rows.items():

@@ -6,17 +6,21 @@ import hashlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, partial
+from importlib.util import resolve_name
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+import torch
+
 from rscvae_lab.errors import InputError
 
 _LIBRARIES = {"builtins", "torch", "torchvision", "numpy"}  # known by their names
-_UNTOLD = (*_LIBRARIES, *sys.stdlib_module_names, "rscvae_lab")  # modules likewise
+_UNTOLD = {*_LIBRARIES, *sys.stdlib_module_names, "rscvae_lab"}  # modules likewise
+_INSTALLED = {"site-packages", "dist-packages"}  # where other libraries lie, known by their names
 _LOSSES = tuple(Path(__file__).parents[1] / f"{name}.py" for name in ("losses", "divergences"))
 SHIPPED_LOSSES = "46c2429e519b"  # their fingerprint as of RECIPE; a test holds it
 
@@ -44,55 +48,92 @@ def code_name(thing: Callable) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 
+def parts_of_network(network: Any) -> list[Any]:
+    """What a torch.nn.Module is: structure, code, plain settings and weights."""
+    parts = [str(network), list(network.state_dict())]
+    for module in network.modules():
+        settings = {name: value for name, value in vars(module).items() if name != "training"}
+        parts += [type(module), *(value for name, value in sorted(settings.items())
+                                  if not name.startswith("_"))]
+    for tensor in (*network.parameters(), *network.buffers()):
+        parts.append(tensor.detach().cpu().contiguous().flatten().view(torch.uint8))
+    return parts
+
+
 def _words(thing: Any, seen: set[int]) -> list[str]:
     """Text that differs where two things do."""
+    def words(parts: Iterable[Any]) -> list[str]:
+        return [word for part in parts for word in _words(part, seen)]
+
+    if isinstance(thing, str | bytes):
+        return [repr(thing)]
+    if isinstance(thing, set | frozenset):
+        return sorted(words(thing))
     if isinstance(thing, ModuleType):
-        return [thing.__name__, *_of_module(thing, seen)]
+        return [thing.__name__, *words(_of_module(thing, seen))]
     if isinstance(thing, partial):
-        return [word for part in (thing.func, thing.args, thing.keywords)
-                for word in _words(part, seen)]
+        return words((thing.func, thing.args, thing.keywords))
+    if inspect.ismethod(thing):
+        return words((thing.__func__, thing.__self__))
     if inspect.isclass(thing) or inspect.isroutine(thing):
-        library = (thing.__module__ or "").split(".")[0] in _LIBRARIES
-        if library or id(thing) in seen:
+        if _is_library(thing.__module__) or id(thing) in seen:
             return [code_name(thing)]
         seen.add(id(thing))
         parts = _of_class(thing) if inspect.isclass(thing) else _of_function(thing)
-        return [code_name(thing), *(word for part in parts for word in _words(part, seen))]
+        return [code_name(thing), *words(parts)]
+    if isinstance(thing, torch.nn.Module):
+        return words(parts_of_network(thing))
     if hasattr(thing, "numpy"):
         thing = thing.detach().cpu().numpy()
     if hasattr(thing, "tobytes"):
         return [str(thing.shape), hashlib.sha256(thing.tobytes()).hexdigest()]
-    text = repr(thing)
-    if " at 0x" not in text:
+    text, is_own = repr(thing), not _is_library(type(thing).__module__)
+    if not (" at 0x" in text or (callable(thing) and is_own)):
         return [text]
     if id(thing) in seen:
         return []
     seen.add(id(thing))
-    return [word for part in _parts(thing, text) for word in _words(part, seen)]
+    return words(_of_object(thing))
 
 
-def _parts(thing: Any, text: str) -> list[Any]:
-    """What makes up an object whose text is an address. Raises InputError where that is hidden."""
+def _is_library(module: str | None) -> bool:
+    return (module or "").split(".")[0] in _LIBRARIES
+
+
+def _of_object(thing: Any) -> list[Any]:
+    """What makes up an object whose text says where in memory it lies, or not what it does. Raises
+    InputError where nothing tells."""
     if isinstance(thing, dict):
         return [part for item in thing.items() for part in item]
     if isinstance(thing, list | tuple):
         return list(thing)
-    if not hasattr(thing, "__dict__"):
-        raise InputError(f"expected values that look alike in every process, found {text}")
-    return [type(thing), *(part for item in sorted(vars(thing).items()) for part in item)]
+    try:
+        _, arguments, *state = thing.__reduce_ex__(2)  # what a copy is made of
+    except TypeError:
+        raise InputError(f"expected values that look alike in every process, found {thing!r}"
+                         ) from None
+    return [type(thing), arguments, *state[:1], *map(list, filter(None, state[1:3]))]
 
 
-def _of_module(module: ModuleType, seen: set[int]) -> list[str]:
-    """The source of a user's own module, and of those that it imports."""
-    known = module.__name__.split(".")[0] in _UNTOLD
-    if known or id(module) in seen or not (path := getattr(module, "__file__", None)):
+def _of_module(module: ModuleType, seen: set[int]) -> list[Any]:
+    """The source of a user's own module, and the modules that it imports."""
+    if module.__name__.split(".")[0] in _UNTOLD or id(module) in seen:
         return []
     seen.add(id(module))
-    if "site-packages" in Path(path).parts or Path(path).suffix != ".py":
+    path = Path(getattr(module, "__file__", None) or "")
+    if path.suffix != ".py":  # a folder of modules
+        return [part for _, part in sorted(vars(module).items()) if isinstance(part, ModuleType)]
+    if not _INSTALLED.isdisjoint(path.parts):
         return []
-    more = [value for _, value in sorted(vars(module).items()) if isinstance(value, ModuleType)]
-    return [repr(_outline(ast.parse(Path(path).read_text("utf-8")))),
-            *(word for each in more for word in _words(each, seen))]
+    tree, names = ast.parse(path.read_text("utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            of = resolve_name("." * node.level + (node.module or ""), module.__package__)
+            names.update((of, *(f"{of}.{each.name}" for each in node.names)))
+    return [repr(_outline(tree)), *(sys.modules[name] for name in sorted(names)
+                                    if name in sys.modules)]
 
 
 def _of_function(function: Callable) -> list[Any]:
@@ -124,7 +165,9 @@ def _of_class(kind: type) -> list[Any]:
             for name, value in vars(base).items():
                 value = getattr(value, "__func__", getattr(value, "fget", value))
                 plain = isinstance(value, int | float | str | tuple) and not name.startswith("__")
-                if inspect.isfunction(value) or plain:
+                written = inspect.isfunction(value) and (  # and not generated by a dataclass
+                    inspect.unwrap(value).__code__.co_filename != "<string>")
+                if written or plain:
                     parts.append(value)
     return parts
 

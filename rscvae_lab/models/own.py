@@ -36,14 +36,7 @@ def identity(network: Network | None) -> str:
     if not isinstance(network, nn.Module):
         raise InputError("expected an encoder or decoder as a torch.nn.Module or a function, "
                          f"found {network!r}")
-    parts = [str(network), list(network.state_dict())]
-    for module in network.modules():
-        settings = {name: value for name, value in vars(module).items() if name != "training"}
-        parts += [type(module), *(value for name, value in sorted(settings.items())
-                                  if not name.startswith("_"))]
-    for tensor in (*network.parameters(), *network.buffers()):
-        parts.append(tensor.detach().cpu().contiguous().flatten().view(torch.uint8))
-    return f"{code_name(network)} {fingerprint(*parts)}"
+    return f"{code_name(network)} {fingerprint(network)}"
 
 
 def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:

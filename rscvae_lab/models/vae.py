@@ -59,8 +59,9 @@ class VAE(nn.Module):
         own_features = None if encoder is None else _features(encoder, config)
         with torch.device("meta"):  # not from torch's global generator, which threads share
             usual_encoder, usual_decoder, features = halves(config)
-            model = cls(usual_encoder, usual_decoder, own_features or features, config.latent,
-                        config.channels, config.image_size, config.recode_gradient)
+            features = features if own_features is None else own_features
+            model = cls(usual_encoder, usual_decoder, features, config.latent, config.channels,
+                        config.image_size, config.recode_gradient)
         model = _initialised(model.to_empty(device="cpu"), config.seed)
         if encoder is not None:
             model.encoder = encoder

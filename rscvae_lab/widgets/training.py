@@ -41,9 +41,10 @@ class LiveTraining(ipywidgets.VBox):
 
     def __init__(self, config: Config, folder: str | Path | None = None):
         require_vae(config)
-        self.config, folder = config, folder or runs_root() / "live" / config.config_hash
+        self.config = config = identified(config)
+        folder = folder or runs_root() / "live" / config.config_hash
         self.folder = Path(folder).expanduser().resolve()
-        self.run: Run | None = find(self.folder, identified(config), resume=True)
+        self.run: Run | None = find(self.folder, config, resume=True)
         self._stopping, self._thread, self._drawn = threading.Event(), threading.Thread(), 0.0
         self.train_button = ipywidgets.Button(description="train", button_style="primary")
         self.stop_button = ipywidgets.Button(description="stop", disabled=True)

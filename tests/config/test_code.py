@@ -3,8 +3,10 @@
 import importlib.util
 import sys
 import textwrap
+from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -98,22 +100,43 @@ def test_what_a_partial_function_or_an_object_holds_counts():
         def __call__(self, x):
             return self.weight * x
 
-    for make in (lambda weight: partial(weighted, weight=weight), Weighted,
-                 lambda weight: [Weighted(weight)], lambda weight: {"loss": Weighted(weight)}):
+    class Slotted:
+        __slots__ = ("weight",)
+
+        def __init__(self, weight):
+            self.weight = weight
+
+    @dataclass
+    class Told(Weighted):
+        weight: float
+
+    class Network(torch.nn.Module):
+        def __init__(self, weight):
+            super().__init__()
+            self.weight = weight
+
+    for make in (lambda weight: partial(weighted, weight=weight), Weighted, Slotted, Told,
+                 Network, lambda weight: [Weighted(weight)],
+                 lambda weight: {"loss": Weighted(weight)},
+                 lambda weight: Weighted(weight).__call__,
+                 lambda weight: np.random.default_rng(int(weight)),
+                 lambda weight: {str(weight), "a"}):
         prints = [fingerprint(make(weight)) for weight in (1.0, 1.0, 2.0)]
         assert prints[0] == prints[1] != prints[2]
+    assert fingerprint("text at 0x7f") == fingerprint("text at 0x7f")
     with pytest.raises(InputError, match="that look alike in every process, found <generator"):
         fingerprint(weight for weight in "12")
 
 
-def test_a_module_of_ones_own_counts_and_what_it_imports(tmp_path, monkeypatch):
+@pytest.mark.parametrize("form", ["import own_units", "from own_units import UNIT"])
+def test_a_module_of_ones_own_counts_and_what_it_imports(form, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     prints = []
     for scale, unit in ((0.5, 1), (0.5, 1), (0.25, 1), (0.5, 2)):
         (tmp_path / "own_units.py").write_text(f"UNIT = {unit}\n", "utf-8")
         (tmp_path / "own_helpers.py").write_text(
-            f"import math\nimport own_units\ndef half(x):\n    return {scale} * x\n", "utf-8")
+            f"import math\n{form}\ndef half(x):\n    return {scale} * x\n", "utf-8")
         for name in ("own_units", "own_helpers"):
             monkeypatch.delitem(sys.modules, name, raising=False)
         importlib.invalidate_caches()

@@ -7,6 +7,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.images import to_unit
 from rscvae_lab.engine.statistics import set_statistics
+from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.trainers import train
@@ -60,13 +61,14 @@ def test_torchs_own_averages_can_be_kept(tmp_path):
     assert not torch.allclose(first_norm(run.model).running_mean, stored, rtol=1e-3)
 
 
-@pytest.mark.parametrize("network", ["plain", "resnet18"])
-def test_one_image_has_statistics(network):
-    """A ResNet halves 32 pixels to one, of which alone there is no variance."""
-    config = Config(network=network)
-    model, image = VAE.from_config(config), load_split(config).train[:1]
-    set_statistics(model, image)
-    assert all(torch.isfinite(each).all() for each in model.state_dict().values())
+def test_one_image_has_statistics_where_a_layer_has_several_values_of_it():
+    """A ResNet halves 32 pixels to one, which alone has no variance."""
+    image = load_split(Config()).train[:1]
+    plain = VAE.from_config(Config())
+    set_statistics(plain, image)
+    assert all(torch.isfinite(each).all() for each in plain.state_dict().values())
+    with pytest.raises(InputError, match="more images to train on at 32 pixels, found 1"):
+        set_statistics(VAE.from_config(Config(network="resnet18")), image)
 
 
 def test_a_score_leaves_torchs_switches_as_they_were():

@@ -233,5 +233,8 @@ def test_another_page_is_not_overwritten(folder, tmp_path):
     with pytest.raises(InputError, match="found another file"):
         write_page(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+    (tmp_path / "index.html").rename(tmp_path / "facts.json")
+    with pytest.raises(InputError, match=r"found another file: .*facts\.json"):
+        write_page(tmp_path)
     before = (folder / "facts.json").read_bytes()
     assert write_page(folder) == folder and (folder / "facts.json").read_bytes() == before
