@@ -151,7 +151,10 @@ def compared_rows(name: str, board: pd.DataFrame, columns: list[str]) -> list[st
     the data set's, `board` as `scoreboard.compared`."""
     means = board["mean"].unstack().reindex(index=columns, columns=["own paper", "printed"])
     ours, own = board.xs("ours", level=1).reindex(columns), means["own paper"]
-    return [_row(f"{name}: paper, mean of its rows", _numbers(means.printed)),
+    paper = pd.Series(_numbers(means.printed), columns)
+    for method in scoreboard.READINGS.keys() & means.printed.dropna().index:
+        paper[method] = "(or here)"
+    return [_row(f"{name}: paper, mean of its rows", paper),
             *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
             _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
             _row("optimizer steps a class", _numbers(ours.steps, "{:,.0f}")),

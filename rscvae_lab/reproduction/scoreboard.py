@@ -185,15 +185,15 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; for ours
     also `spread` (half the range of that mean over seeds), `n_seeds`, and the medians over
     trainings of `steps` (batches, each with an optimizer step), `seconds` and
-    `images_per_second`. Raises InputError as `stored` and `complete_seeds`.
+    `images_per_second`; none of the floors, whose work is in the scoring. Raises InputError as `stored` and `complete_seeds`.
     """
     trained, floors = stored("rivals", folder), stored("floors", folder)
     table = pd.concat([floors, trained], ignore_index=True)
     table = complete_seeds(table[table.dataset == dataset])
     printed, ours, means = printed_readings(dataset), by_class(table), over_seeds(table)
     steps = table.epochs * list(map(steps_per_epoch, table.n_train, table.batch_size))
-    steps = steps.where(~table.method.isin(FLOORS))
-    cost = table.assign(steps=steps).groupby("method")[list(COST)].median()
+    cost = table.assign(steps=steps)[~table.method.isin(FLOORS)]
+    cost = cost.groupby("method")[list(COST)].median()
     sources = {"own paper": own_papers(dataset).rename(columns={"average": "mean"}),
                "printed": printed.T.assign(mean=printed.mean()),
                "ours": ours.T.join(means).join(cost)}
