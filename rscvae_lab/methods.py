@@ -84,7 +84,7 @@ METHODS: dict[str, Method] = {
     # the methods that the paper compares with
     "ae": _baseline("ae:AE", "AE", "#4a5568", "AE",
                     batch_size=64, learning_rate=1e-3, latent=32),
-    "ganomaly": _baseline("ganomaly:GANomaly", "GANomaly (ours: our networks)", "#2c7a7b", "GANomaly",
+    "ganomaly": _baseline("ganomaly:GANomaly", "GANomaly, our networks", "#2c7a7b", "GANomaly",
                           batch_size=64, learning_rate=2e-4, latent=100),
     "ganomaly_dcgan": _baseline("ganomaly:AsPublished", "GANomaly, as published", "#38b2ac",
                                 batch_size=64, learning_rate=2e-4, latent=100, network="plain"),

@@ -185,7 +185,8 @@ def compared(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     Columns: the AUROC of each class, ours a mean over seeds; `mean` over the classes; for ours
     also `spread` (half the range of that mean over seeds), `n_seeds`, and the medians over
     trainings of `steps` (batches, each with an optimizer step), `seconds` and
-    `images_per_second`; none of the floors, whose work is in the scoring. Raises InputError as `stored` and `complete_seeds`.
+    `images_per_second`; none of the floors, whose work is in the scoring. Raises InputError as
+    `stored` and `complete_seeds`.
     """
     trained, floors = stored("rivals", folder), stored("floors", folder)
     table = pd.concat([floors, trained], ignore_index=True)
