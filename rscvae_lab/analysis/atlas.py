@@ -96,13 +96,13 @@ def _sample(survey: Survey, most: int, seed: int) -> tuple[Tensor, dict[str, np.
 
 
 def draw(runs: Sequence[Run], out: str | Path, most: int) -> Path:
-    """`write` of the atlases of runs, at `PERPLEXITIES`. Raises InputError as `write`, and for two
-    runs of one method; for these, the output and colour before anything is fitted."""
+    """Fits the atlases of runs at `PERPLEXITIES` and writes them as `write` does. Raises
+    InputError as `write`, and for two runs of one method: all but other images are refused before
+    anything is fitted."""
     _outputs(out)
-    rows = Counter(run.config.row for run in runs)
-    for name, n in rows.items():
-        if n > 1:
-            raise InputError(f"expected one run of each method, found {n} of {name}")
+    (name, n), = Counter(run.config.row for run in runs).most_common(1)
+    if n > 1:
+        raise InputError(f"expected one run of each method, found {n} of {name}")
     for run in runs:
         _require_grey(run.config.channels)
     return write({run.config.row: Atlas.of(Survey.of(run), most, perplexities=PERPLEXITIES)

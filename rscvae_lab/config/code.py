@@ -48,8 +48,8 @@ def code_name(thing: Callable) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def parts_of_network(network: Any) -> list[Any]:
-    """What a torch.nn.Module is: structure, code, plain settings and weights."""
+def _of_network(network: torch.nn.Module) -> list[Any]:
+    """Structure, code, plain settings and weights."""
     parts = [str(network), list(network.state_dict())]
     for module in network.modules():
         settings = {name: value for name, value in vars(module).items() if name != "training"}
@@ -82,7 +82,7 @@ def _words(thing: Any, seen: set[int]) -> list[str]:
         parts = _of_class(thing) if inspect.isclass(thing) else _of_function(thing)
         return [code_name(thing), *words(parts)]
     if isinstance(thing, torch.nn.Module):
-        return words(parts_of_network(thing))
+        return words(_of_network(thing))
     if hasattr(thing, "numpy"):
         thing = thing.detach().cpu().numpy()
     if hasattr(thing, "tobytes"):

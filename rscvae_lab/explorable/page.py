@@ -32,7 +32,7 @@ RUNS = {"plane": "pretrained/digits-8/plane",
 N_DIGITS, N_MNIST, N_TURNING = 40, 100, 5  # novel ones; of each group; eights to turn
 EXTRA_BITS = 4.0  # of the small network of two latent dimensions
 FACTS = "facts.json"  # which marks a folder as this page's
-PARTS, SHEETS = ("encoder.onnx", "decoder.onnx", "codes"), ("digits.png", "mnist.png")
+OF_A_MODEL, SHEETS = ("encoder.onnx", "decoder.onnx", "codes"), ("digits.png", "mnist.png")
 _PER_ROW = 20
 
 
@@ -41,22 +41,22 @@ def write_page(folder: str | Path) -> Path:
     folder cannot be written to, or has files of another page."""
     folder = make_folder(folder)
     site = sorted(resource(SITE).iterdir(), key=lambda file: file.name == "index.html")
-    models = [f"{name}-{part}.gz" for name in RUNS for part in PARTS]
+    models = [f"{name}-{part}.gz" for name in RUNS for part in OF_A_MODEL]
     for name in (*(file.name for file in site), *models, *SHEETS, FACTS):
         output_file(folder / name, Path(name).suffix, lambda _: _is_own(folder / FACTS))
     runs = {name: Run.load(resource(place)) for name, place in RUNS.items()}
     surveys = {name: _survey(run) for name, run in runs.items()}
+    facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
+             "digits": _digits(folder, surveys["plane"]), "mnist": _mnist(folder, surveys),
+             "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
+    write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))
     for name, survey in surveys.items():
         model, levels = survey.run.model, stored_regions(survey.run)[1]
         extra = EXTRA_BITS * (name == "plane")
         contents = (encoder_bytes(model, extra), decoder_bytes(model, extra),
                     levels.T.tobytes())  # by dimension: it compresses better
-        for part, content in zip(PARTS, contents):
+        for part, content in zip(OF_A_MODEL, contents):
             write_whole(folder / f"{name}-{part}.gz", gzip.compress(content, mtime=0))
-    facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
-             "digits": _digits(folder, surveys["plane"]), "mnist": _mnist(folder, surveys),
-             "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
-    write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))
     for file in site:  # index.html last
         write_whole(folder / file.name, file.read_bytes())
     return folder

@@ -9,8 +9,8 @@ printed tables and from `results/`. Verdicts follow from rules:
   below 0, or holds 0 and ends more than a point below what the tables give, and else *undecided*.
   Of a single seed, whose interval does not cover others, a gain below one point is at best
   undecided;
-- a text that its own tables refute *contradicts itself*, whatever ours say; most classes are more
-  than half;
+- a text that its own tables refute *contradicts itself*, whatever ours say, and so does "most
+  classes" where no more than half of them rise;
 - what needs data that are not here *cannot be tested here*. Of MVTec AD some categories are: ours
   are compared with the paper's rows of these alone, and the verdict says how many they are.
 """

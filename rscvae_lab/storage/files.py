@@ -24,8 +24,6 @@ SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 STATE, IMAGES, LOG = "state.safetensors", "images.json", "log.txt"
 CALIBRATION = "calibration.safetensors"  # of the local score
 RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG, CALIBRATION)
-
-
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir",
            "$recycle.bin", "system volume information", "lost+found"}
 

@@ -10,10 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
+import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures import png
+from rscvae_lab.models.vae import VAE
+from rscvae_lab.runs.evaluation import code
 from rscvae_lab.widgets.behind import Behind
 
 Draw = Callable[..., tuple[Figure, str]]
@@ -30,6 +34,13 @@ def empty_image() -> ipywidgets.Image:
 def show(image: ipywidgets.DOMWidget, figure: Figure) -> None:
     """Puts a figure into an image widget, as PNG."""
     image.value, image.layout.display = png(figure), None
+
+
+def inputs_and_outputs(model: VAE, images: Tensor) -> dict[str, np.ndarray]:
+    """Rows for `figures.live`: test images, and what the network draws of them; none of none."""
+    if not len(images):
+        return {}
+    return {"test": images.numpy(), "output": code(model, images).x_hat.numpy()}
 
 
 @contextmanager

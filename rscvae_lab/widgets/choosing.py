@@ -9,8 +9,7 @@ from rscvae_lab import figures
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
-from rscvae_lab.runs.evaluation import code
-from rscvae_lab.widgets.base import Panel, dropdown, slider
+from rscvae_lab.widgets.base import Panel, dropdown, inputs_and_outputs, slider
 
 N_IMAGES = 4
 FIELDS = ("dataset", "category", "mode", "epochs", "seed",
@@ -60,8 +59,7 @@ class RunChooser(Panel):
         run, config, history = self.run, self.run.config, self.run.history
         test, history = self._split(config).test, history[history.epoch <= epoch]
         images = test[:: max(1, len(test) // N_IMAGES)][:N_IMAGES]
-        rows = {} if not len(images) else {
-            "test": images.numpy(), "output": code(run.model, images).x_hat.numpy()}
+        rows = inputs_and_outputs(run.model, images)
         metrics = {name: run.metrics[name]
                    for name in ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")}
         numbers = ", ".join(f"{name} {value:.3f}"

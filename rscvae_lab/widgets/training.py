@@ -18,12 +18,11 @@ from rscvae_lab.errors import TrainingStopped
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.callbacks import Epoch
-from rscvae_lab.runs.evaluation import code
 from rscvae_lab.runs.folder import find
 from rscvae_lab.runs.run import HISTORY_NAMES
 from rscvae_lab.storage.files import STATE, runs_root
 from rscvae_lab.trainers import train
-from rscvae_lab.widgets.base import empty_image, errors_shown_in, show
+from rscvae_lab.widgets.base import empty_image, errors_shown_in, inputs_and_outputs, show
 
 REDRAW_SECONDS = 0.4  # drawing slows the training down
 _LATEST: dict[Path, "LiveTraining"] = {}  # the last widget that trained in each folder
@@ -111,8 +110,7 @@ class LiveTraining(ipywidgets.VBox):
         return "finished" if auroc is None else f"finished: AUROC {auroc:.3f} (α = 0.5)"
 
     def _draw(self, history: pd.DataFrame, model: VAE, images: Tensor) -> None:
-        rows = {} if not len(images) else {
-            "test": images.numpy(), "output": code(model, images).x_hat.numpy()}
+        rows = inputs_and_outputs(model, images)
         show(self.image, figures.live(history, self.config.epochs, rows, self.config.mode))
         self.bar.value, self._drawn = len(history), time.monotonic()
 
