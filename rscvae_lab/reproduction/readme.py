@@ -113,7 +113,8 @@ def _cost(name: str, rows: pd.DataFrame) -> list[str]:
                         own.widths.iloc[0], f"{own.epochs.iloc[0]:.0f}",
                         f"{own.device.iloc[0]}, {own.precision.iloc[0]}",
                         f"{own.seconds.median():.0f}"])
-            for method, own in rows[~rows.method.isin(FLOORS)].groupby("method", sort=False)]
+            for (method, _), own in rows[~rows.method.isin(FLOORS)].groupby(
+                ["method", "device"], sort=False)]
 
 
 def tables() -> str:
@@ -157,8 +158,8 @@ def compared_rows(name: str, board: pd.DataFrame, columns: list[str]) -> list[st
     return [_row(f"{name}: paper, mean of its rows", paper),
             *([_row("the method's own paper", _numbers(own))] if own.notna().any() else []),
             _row(*_ours(ours["mean"], ours.spread, ours.n_seeds)),
-            _row("optimizer steps a class", _numbers(ours.steps, "{:,.0f}")),
-            _row("seconds a class, two cores busy", _numbers(ours.seconds, "{:.3g}"))]
+            _row("optimizer steps per class", _numbers(ours.steps, "{:,.0f}")),
+            _row("seconds per class, two cores busy", _numbers(ours.seconds, "{:.3g}"))]
 
 
 def _ours(means: pd.Series, spread: pd.Series, n_seeds: pd.Series) -> tuple[str, list[str]]:

@@ -57,25 +57,32 @@ def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
 def literal(dataset: str, folder: str | Path = "results",
             tables: Sequence[str] = ("literal_gpu", "literal")) -> pd.DataFrame:
-    """As `both_bases`, at the paper's own schedule: the seeds whose ten classes are trained in
-    every mode, from the first of these tables that has such a seed: the GPU's, else that of CPUs.
-    Raises InputError as `stored` and `complete_seeds`, and where no table has one."""
-    for name in tables[:-1]:
-        with suppress(InputError):
-            return _with_every_mode(name, dataset, folder)
-    return _with_every_mode(tables[-1], dataset, folder)
+    """As `both_bases`, at the paper's own schedule: each seed whose ten classes are trained in
+    every mode, from the first of these tables that has it (the GPU's, else that of CPUs). So a
+    difference between modes is never one of the device. Raises InputError as `stored` and
+    `complete_seeds`, and where no table has such a seed."""
+    seeds: dict[int, pd.DataFrame] = {}
+    for name in tables:
+        try:
+            table = _of_every_mode(_of_dataset(dataset, [stored(name, folder)]))
+        except InputError as found:
+            problem = found
+        else:
+            seeds = dict(list(table.groupby("seed"))) | seeds
+    if not seeds:
+        raise problem
+    return _with_floors(dataset, [seeds[seed] for seed in sorted(seeds)], folder)
 
 
-def _with_every_mode(name: str, dataset: str, folder: str | Path) -> pd.DataFrame:
-    table = complete_seeds(_with_floors(dataset, [stored(name, folder)], folder))
-    is_floor = table.method.isin(FLOORS)
-    missing = [mode for mode in MODES if mode not in set(table.method)]
+def _of_every_mode(table: pd.DataFrame) -> pd.DataFrame:
+    complete = complete_seeds(table)
+    missing = [mode for mode in MODES if mode not in set(complete.method)]
     if missing:
         raise InputError(f"expected a seed of {missing[0]} with every class, found none")
-    trained = of_common_seeds(table[~is_floor])
-    if trained.empty:
+    common = of_common_seeds(complete)
+    if common.empty:
         raise InputError("expected a seed that every mode has with every class, found none")
-    return pd.concat([table[is_floor], trained])
+    return common
 
 
 def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
@@ -95,7 +102,11 @@ def against_floor(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def _with_floors(dataset: str, tables: list[pd.DataFrame], folder: str | Path) -> pd.DataFrame:
-    table = pd.concat([stored("floors", folder), *tables], ignore_index=True)
+    return _of_dataset(dataset, [stored("floors", folder), *tables])
+
+
+def _of_dataset(dataset: str, tables: list[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(tables, ignore_index=True)
     table["method"] = [row_of(method, {"anomaly_base": base})
                        for method, base in zip(table.method, table.anomaly_base)]
     return table[table.dataset == dataset].reset_index(drop=True)
@@ -109,17 +120,21 @@ def printed_readings(dataset: str) -> pd.DataFrame:
 
 
 def _refuse_mixed(table: pd.DataFrame) -> None:
-    groups = table.groupby(["dataset", "method"])
-    for (dataset, method), settings in groups[list(SETTINGS)].nunique(dropna=False).iterrows():
-        mixed = settings.index[settings > 1]
-        if len(mixed):
-            raise InputError(f"expected one setting of {method} on {dataset}, found several "
-                             f"values of {mixed[0]}")
-    modes = table[table.method.isin(METHODS) & ~table.method.isin(FLOORS)]
-    for dataset, precisions in modes.groupby("dataset").precision.unique().items():
-        if len(precisions) > 1:  # a difference between modes could be one of rounding
-            raise InputError(f"expected modes trained in one precision on {dataset}, found "
-                             f"{' and '.join(map(str, precisions))}")
+    """Modes may be of another device, and so precision, in another seed, but not in the same one:
+    a difference between them could be one of rounding."""
+    is_mode = table.method.isin(METHODS) & ~table.method.isin(FLOORS)
+    for rows, names in ((table[~is_mode], SETTINGS), (table[is_mode], set(SETTINGS) - {"precision"})):
+        groups = rows.groupby(["dataset", "method"])[sorted(names)]
+        for (dataset, method), settings in groups.nunique(dropna=False).iterrows():
+            mixed = settings.index[settings > 1]
+            if len(mixed):
+                raise InputError(f"expected one setting of {method} on {dataset}, found several "
+                                 f"values of {mixed[0]}")
+    seeds = table[is_mode].groupby(["dataset", "seed"])
+    for (dataset, seed), precisions in seeds.precision.unique().items():
+        if len(precisions) > 1:
+            raise InputError(f"expected modes trained in one precision on {dataset}, seed {seed}, "
+                             f"found {' and '.join(map(str, precisions))}")
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:

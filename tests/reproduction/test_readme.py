@@ -21,5 +21,5 @@ def test_compared_methods_by_source(own, lines):
     assert len(found) == lines
     assert found[0] == "| MNIST: paper, mean of its rows | – | – | 0.975 |"
     assert found[-3] == "| ours, 2 seeds | 0.959 | – | 0.962 ± 0.002 |"
-    assert found[-2] == "| optimizer steps a class | – | – | 8,400 |"
+    assert found[-2] == "| optimizer steps per class | – | – | 8,400 |"
     assert found[-1].endswith("| 0.7 | – | 107 |")
