@@ -54,7 +54,7 @@ def ours(dataset: str, category: str) -> dict[str, float]:
 
 
 def table() -> pd.DataFrame:
-    """A row a method, a column a class: AUROC; and PyOD's mean seconds a class."""
+    """A row per method, a column per class: AUROC; and PyOD's mean seconds per class."""
     columns, seconds = {}, {}
     for dataset, categories in CLASSES.items():
         for category in categories:
