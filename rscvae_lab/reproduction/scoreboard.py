@@ -25,8 +25,9 @@ RIVALS = ("ae", "ganomaly", "ganomaly_dcgan", "ocgan", "gradcon", "adgan", "dseb
 READINGS = {"e_all": "e", "ganomaly_dcgan": "ganomaly", "dsebm_energy": "dsebm"}
 METHODS = (*FLOORS, "vae", "recode_vae", "o", "d", "e", "e_all")
 # rows of one mean agree in all of these: in every setting but those that make a row another one
-SETTINGS = tuple(each.name for each in fields(Config) if each.name not in
-                 {"dataset", "category", "mode", "seed", "root", "data", "channels", "stack"})
+SETTINGS = [each.name for each in fields(Config) if each.name not in
+            {"dataset", "category", "mode", "seed", "root", "data", "channels", "stack"}]
+MACHINE = ["device", "precision"]  # may differ between the seeds of a mode, not within one
 LITERAL, LESSON = "literal, 50 epochs", "lesson, 10 epochs"
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
@@ -123,18 +124,20 @@ def _refuse_mixed(table: pd.DataFrame) -> None:
     """Modes may be of another device, and so precision, in another seed, but not in the same one:
     a difference between them could be one of rounding."""
     is_mode = table.method.isin(METHODS) & ~table.method.isin(FLOORS)
-    for rows, names in ((table[~is_mode], SETTINGS), (table[is_mode], set(SETTINGS) - {"precision"})):
-        groups = rows.groupby(["dataset", "method"])[sorted(names)]
+    of_modes = [name for name in SETTINGS if name not in MACHINE]
+    for rows, names in ((table[~is_mode], SETTINGS), (table[is_mode], of_modes)):
+        groups = rows.groupby(["dataset", "method"])[names]
         for (dataset, method), settings in groups.nunique(dropna=False).iterrows():
             mixed = settings.index[settings > 1]
             if len(mixed):
                 raise InputError(f"expected one setting of {method} on {dataset}, found several "
                                  f"values of {mixed[0]}")
-    seeds = table[is_mode].groupby(["dataset", "seed"])
-    for (dataset, seed), precisions in seeds.precision.unique().items():
-        if len(precisions) > 1:
-            raise InputError(f"expected modes trained in one precision on {dataset}, seed {seed}, "
-                             f"found {' and '.join(map(str, precisions))}")
+    for name in MACHINE:
+        of_seeds = table[is_mode].groupby(["dataset", "seed"])[name].unique()
+        for (dataset, seed), values in of_seeds.items():
+            if len(values) > 1:
+                raise InputError(f"expected one {name} for all modes of seed {seed} on {dataset}, "
+                                 f"found {' and '.join(map(str, values))}")
 
 
 def complete_seeds(table: pd.DataFrame) -> pd.DataFrame:

@@ -120,10 +120,11 @@ def test_each_seed_of_the_own_schedule_is_of_one_device(tmp_path):
     all of it comes from the second."""
     def table(seeds, value, precision):
         modes = {"vae": {}, "o": {}, "d": {}, "e": {}, "e_all": {"anomaly_base": "training_set"}}
-        made = [rows(mode.removesuffix("_all"), seed, [value] * 10, precision=precision, **more)
-                for seed in seeds for mode, more in modes.items() if (mode, seed) != ("d", 1)
-                or precision == "bfloat16"]
-        return pd.DataFrame(sum(made, []))
+        device = {"precision": precision, "device": "cuda" if precision == "tf32" else "cpu"}
+        return pd.DataFrame(
+            [row for seed in seeds for mode, more in modes.items()
+             if (mode, seed, precision) != ("d", 1, "tf32")
+             for row in rows(mode.removesuffix("_all"), seed, [value] * 10, **device, **more)])
 
     pd.DataFrame(rows("pca", 0, [0.7] * 10)).to_csv(tmp_path / "floors.csv", index=False)
     table([0, 1], 0.9, "tf32").to_csv(tmp_path / "literal_gpu.csv", index=False)
@@ -158,8 +159,12 @@ def test_a_change_is_paired(table):
         (rows("o", 3, [0.9] * 10, heldout=0.2), "found several values of heldout"),
         (rows("pca", 3, [0.9] * 10, precision="float32"), "found several values of precision"),
         (
+            rows("vae", 0, [0.9] * 10, device="cuda"),
+            "one device for all modes of seed 0 on mnist, found None and cuda",
+        ),
+        (
             rows("vae", 0, [0.9] * 10, precision="tf32"),
-            "modes trained in one precision on mnist, seed 0, found None and tf32",
+            "one precision for all modes of seed 0 on mnist, found None and tf32",
         ),
         (None, "a seed with every class, found 4 classes at most"),
     ],
