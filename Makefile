@@ -38,7 +38,7 @@ test-fast: $(V)/.ready  ## what needs no notebook, browser, cluster or long trai
 	$(BIN)/python -m pytest --quiet -m "not slow" tests
 
 lab: $(V)/.ready  ## JupyterLab, opened at the first notebook
-	$(BIN)/jupyter lab $(firstword $(NOTEBOOKS))
+	$(BIN)/jupyter lab $(firstword $(sort $(NOTEBOOKS)))
 
 notebooks: $(V)/.ready  ## regenerate every notebook's stored outputs from one clean run
 	$(BIN)/rscvae notebooks

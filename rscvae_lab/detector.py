@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from rscvae_lab.config import ARRAYS, Config
+from rscvae_lab.config.text import check_names
 from rscvae_lab.datasets.arrays import array_split, fingerprint
 from rscvae_lab.datasets.images import as_images
 from rscvae_lab.errors import InputError
@@ -94,6 +95,7 @@ class Detector(OutlierMixin, BaseEstimator):
             if name in (self.settings or {}):
                 raise InputError(f"expected settings that images do not decide, found {name}"
                                  + (": resize=N resizes them" if name == "image_size" else ""))
+        check_names(self.settings or {})
         config = Config(**{
             "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],

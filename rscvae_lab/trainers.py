@@ -332,7 +332,9 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         rows: list[dict[str, float]] = []
 
         def follow(epoch: int, loss: float) -> None:
-            rows.append({"epoch": epoch, "loss": loss})
+            seconds = time.perf_counter() - start - sum(row["seconds"] for row in rows)
+            rows.append({"epoch": epoch, "loss": loss, "learning_rate": config.learning_rate,
+                         "seconds": seconds})
             told = Epoch(config, place, rows, lambda: model)
             if call((write_log, *callbacks), [told]) and epoch < config.epochs:
                 raise TrainingStopped(f"stopped after epoch {epoch} of {config.epochs}; "
@@ -341,5 +343,7 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         with following(progress, follow):
             model.fit(split.train)
         save_weights(place / WEIGHTS, model)
-        history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(model.losses, 1)]
+        # of a method that does not follow, its losses
+        history = rows or [{"epoch": epoch, "loss": loss}
+                           for epoch, loss in enumerate(model.losses, 1)]
         return folders.finish(place, config, split, history, time.perf_counter() - start)

@@ -238,6 +238,7 @@ def test_it_says_that_it_takes_images_and_is_not_fitted():
         (np.zeros((9, 48, 48)), {"settings": {"network": "resnet18"}}, "multiple of 32"),
         (np.zeros((9, 32, 32)), {"settings": {"image_size": 64}}, "image_size: resize=N"),
         (np.zeros((9, 32, 32)), {"settings": {"channels": 3}}, "images do not decide"),
+        (np.zeros((9, 32, 32)), {"settings": {"foo": 3}}, "unknown setting 'foo'"),
         (np.zeros((9, 32, 32)), {"name": "a/b"}, "expected the name without slashes"),
         (np.zeros((9, 32, 32)), {"encoder": 3}, "expected an encoder or decoder as"),
         (np.zeros((9, 32, 32)), {"encoder": nn.Linear(3, 3)}, "to take a batch of shape"),

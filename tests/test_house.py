@@ -87,6 +87,12 @@ def test_imports_between_rooms_point_down(name):
     assert not above, f"{name} imports {above}, which stand above it"
 
 
+def test_contributors_are_told_the_same_order():
+    table = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    told = [name.strip("`/ ").removesuffix(".py") for row in table for name in row.split(",")]
+    assert told == [name for name in LAYERS[1:] if not name.startswith("_")]
+
+
 def test_imports_inside_a_room_have_no_circles():
     graph = {
         name: {other for other in imported(path) if other.split(".")[0] == name.split(".")[0]}

@@ -100,6 +100,8 @@ def draw(runs: Sequence[Run], out: str | Path, most: int) -> Path:
     InputError as `write`, and for two runs of one method: all but other images are refused before
     anything is fitted."""
     _outputs(out)
+    if most < 1:
+        raise InputError(f"expected at least 1 point of each group, found {most}")
     (name, n), = Counter(run.config.row for run in runs).most_common(1)
     if n > 1:
         raise InputError(f"expected one run of each method, found {n} of {name}")

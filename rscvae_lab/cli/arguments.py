@@ -15,6 +15,7 @@ _DATASETS = "digits (default), mnist, fashion_mnist, mvtec_ad, synthetic or fold
 _DEVICES = "auto, cpu or cuda; RSCVAE_DEVICE is the default"
 _SEEDS = "for example 0,1,2"
 _CSV = "the CSV to write"
+_VERBOSE = "one line per epoch where stderr is no terminal, which has a bar"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,6 +33,7 @@ def command_line() -> argparse.ArgumentParser:
     parser = _Parser(prog="rscvae", description="RSC-VAE: train, score and rerun. A mistake is "
                      "reported in one line, with exit status 2.")
     parser.add_argument("--version", action="version", version=f"rscvae {__version__}")
+    parser.add_argument("--verbose", action="store_true", help=_VERBOSE)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     def add(name: str, run: Callable[..., int | None], help: str) -> argparse.ArgumentParser:
@@ -73,8 +75,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     for parser in (train, sweep):
         parser.add_argument("--device", default="auto", help=_DEVICES)
         parser.add_argument("--scale", default="lesson", help="lesson or paper")
-        parser.add_argument("--verbose", action="store_true",
-                            help="one line an epoch where stderr is no terminal, which has a bar")
+        parser.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS,
+                            help=_VERBOSE)
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                             help="any field of config.json; repeatable")
 

@@ -169,9 +169,14 @@ def atlas(args: argparse.Namespace) -> None:
 
 def gather(args: argparse.Namespace) -> None:
     from rscvae_lab.runs import histories, image_scores
+    from rscvae_lab.storage.files import METRICS
 
     places = [Path(place).expanduser() for place in args.runs]
-    folders = [folder for place in places for folder in (place, *place.glob("*/"))]
+    folders = [folder for place in places for folder in (place, *place.glob("*/"))
+               if (folder / METRICS).is_file()]
+    if not folders:
+        raise InputError("expected folders with finished runs, found none in "
+                         + ", ".join(args.runs))
     what, gather = (("evaluated epochs", histories.gather) if args.out.lower().endswith(".csv")
                     else ("scores", image_scores.gather))
     print(f"finished: {args.out} has the {what} of {gather(folders, args.out)} runs")

@@ -1,6 +1,7 @@
 """A config as text: settings from a command line, and the command line of a config."""
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -30,12 +31,17 @@ def command_of(config: Config) -> str:
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
     """Fields of `Config` from text, each in its type. Raises InputError for unknown ones."""
-    types = {each.name: plain_type(each.type) for each in fields(Config)
-             if each.name not in _NOT_SET}
-    unknown = settings.keys() - types.keys()
-    if unknown:
-        raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(types)}")
+    check_names(settings)
+    types = {each.name: plain_type(each.type) for each in fields(Config)}
     return {name: _parse(name, text, types[name]) for name, text in settings.items()}
+
+
+def check_names(settings: Iterable[str]) -> None:
+    """Raises InputError where one of these is no setting of `Config`."""
+    known = [each.name for each in fields(Config) if each.name not in _NOT_SET]
+    unknown = set(settings) - set(known)
+    if unknown:
+        raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(known)}")
 
 
 def _text(value: Any) -> str:

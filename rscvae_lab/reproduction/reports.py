@@ -15,6 +15,7 @@ from nbconvert.filters import markdown2html
 from rscvae_lab.analysis.surveys import Survey, region_table
 from rscvae_lab.config import IMAGE_FOLDERS, Config, short
 from rscvae_lab.datasets import require_tests
+from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, MODES
 from rscvae_lab.reproduction.reruns import notebooks_folder, rerun
 from rscvae_lab.runs.run import ROW_NAMES, Run
@@ -44,6 +45,9 @@ def main_job(dataset: str, category: str, epochs: int | None, seed: int, root: s
                     image_size=image_size)
     require_tests(config, normal=1, novel=1)  # before anything is touched
     industrial = config.dataset in IMAGE_FOLDERS
+    if not industrial and config.image_size != Config(dataset=dataset).image_size:
+        raise InputError("expected an image size of industrial images alone, found "
+                         f"{config.image_size} for {dataset}: its notebooks show 32 pixels a side")
     folder = runs_root() / f"{config.dataset}-{short(config.category)}"
     page = output_file(folder / "index.html", ".html", _is_own_page)
     table = output_file(folder / "results.csv", ".csv",
@@ -72,7 +76,10 @@ def results(config: Config) -> pd.DataFrame:
     """One row per method, from the runs in the notebooks' store."""
     names = ("dataset", "category", "epochs", "seed", "root", "image_size")
     settings = {name: getattr(config, name) for name in names}
-    modes = ("brightness", "pca", "o") if config.dataset in IMAGE_FOLDERS else (*FLOORS, *MODES)
+    modes = (*FLOORS, *MODES)
+    if config.dataset in IMAGE_FOLDERS:
+        modes = ("brightness", *FLOORS, "o")
+        settings["threads"] = 1  # as notebook 09 trains
     rows = [row for mode in modes
             for row in trained(Config(mode=mode, **settings)).result_rows()]
     return pd.DataFrame(rows, columns=ROW_NAMES).astype({"epochs": "Int64"})  # floors have none
@@ -111,14 +118,19 @@ def glance(config: Config, notebooks: list[Path]) -> str:
     `glance`, by section, each with the `caption` in its cell's metadata."""
     contents = [json.loads(notebook.read_text("utf-8")) for notebook in notebooks]
     page = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
+    industrial, name = config.dataset in IMAGE_FOLDERS, f"{config.dataset} {config.category}"
+    task = (f"sees images of good parts alone, here {name}, and must then tell other good parts "
+            "(normal) from defective ones (novel)" if industrial else
+            f"sees training images of one class alone, here {name}, and must then tell new images "
+            "of that class (normal) from images of all other classes (novel)")
+    oracle = (" The oracle column picks its epoch on the test set: it is an upper bound, not a "
+              "result.")
     return page.substitute(
         title=f"{_TITLE} {config.dataset}, normal class {config.category}",
-        task="The task: a network sees training images of one class alone, here "
-             f"{config.dataset} {config.category}, and must then tell new images of that class "
-             "(normal) from images of all other classes (novel) by a score. AUROC is the chance "
-             "that a novel image scores higher than a normal one: 1 is perfect, 0.5 is guessing.",
-        note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale. The oracle "
-             "column picks its epoch on the test set: it is an upper bound, not a result.",
+        task=f"The task: a network {task} by a score. AUROC is the chance that a novel image "
+             "scores higher than a normal one: 1 is perfect, 0.5 is guessing.",
+        note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale."
+             + oracle * (not industrial),
         sections="\n".join(part for content in contents for part in _sections(content)),
         links="\n".join(f'<li><a href="{path.name}">{path.name}</a></li>' for path in notebooks))
 

@@ -18,6 +18,7 @@ from PIL import Image
 from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import (
+    COURSE,
     absolute,
     is_checkout,
     is_executed_notebook,
@@ -33,6 +34,7 @@ _CELL_SECONDS = 24 * 3600  # a training cell at paper scale may take hours
 _KINDS = {"int", "float", "bool", "str", "list", "dict", "tuple", "set"}
 _TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-z])")  # pandas' Styler names each at random
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # in memory, of an object
+_LINKED = ("NOTATION.md", "results/claims.csv")  # from notebooks
 _FOR_FOLDERS = "root"  # the parameter that notebooks on folders of images have
 
 
@@ -41,7 +43,8 @@ def notebooks_folder() -> Path:
 
 
 def copy_notebooks(folder: str | Path) -> list[Path]:
-    """Copies the course, with its solutions and NOTATION.md, into a folder. Raises InputError
+    """Copies the course, with its solutions and what its links lead to, into a folder; its
+    notebooks use the data and runs of the working directory, as commands do. Raises InputError
     where a notebook of the same name lies there, or the folder cannot be written to."""
     folder = make_folder(folder)
     places = {notebook: folder / notebook.relative_to(notebooks_folder())
@@ -52,8 +55,14 @@ def copy_notebooks(folder: str | Path) -> list[Path]:
     make_folder(folder / "solutions")
     for notebook, place in places.items():
         text = notebook.read_text("utf-8")
-        write_whole(place, text.replace("](../NOTATION.md)", "](NOTATION.md)"))
-    write_whole(folder / "NOTATION.md", resource("NOTATION.md").read_bytes())
+        text = text.replace("[the instruments as a page](../docs/explorable)",
+                            "the instruments as a page, `rscvae explore`")
+        for linked in _LINKED:
+            text = text.replace(f"](../{linked})", f"]({Path(linked).name})")
+        write_whole(place, text)
+    for linked in _LINKED:
+        write_whole(folder / Path(linked).name, resource(linked).read_bytes())
+    write_whole(folder / COURSE, f"{os.path.relpath(project_root(), folder)}\n")
     return list(places.values())
 
 

@@ -23,6 +23,7 @@ CONFIG, WEIGHTS, HISTORY = "config.json", "weights.safetensors", "history.csv"
 SCORES, METRICS = "scores.csv", "metrics.json"  # metrics.json is written last
 STATE, IMAGES, LOG = "state.safetensors", "images.json", "log.txt"
 CALIBRATION = "calibration.safetensors"  # of the local score
+COURSE = ".rscvae_lab"  # in a copied course: the path from there to the folder of data and runs
 RUN_FILES = (CONFIG, WEIGHTS, HISTORY, SCORES, METRICS, STATE, IMAGES, LOG, CALIBRATION)
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir",
            "$recycle.bin", "system volume information", "lost+found"}
@@ -42,8 +43,16 @@ def absolute(path: str | Path) -> Path:
 
 
 def project_root() -> Path:
-    """The checkout this package runs from, or the working directory where it was installed."""
-    return _PACKAGE.parent if is_checkout() else Path.cwd()
+    """The checkout this package runs from, or, where it was installed, the working directory; from
+    within a copied course (whose kernels work in its folder), the one it was copied from."""
+    if is_checkout():
+        return _PACKAGE.parent
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / COURSE).is_file():
+            root = folder / (folder / COURSE).read_text("utf-8").strip()
+            return root.resolve() if root.is_dir() else here
+    return here
 
 
 def resource(path: str | Path) -> Path:

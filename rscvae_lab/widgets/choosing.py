@@ -76,5 +76,5 @@ def _options(name: str, runs: Sequence[Run]) -> list:
 
 
 def run_chooser(runs: Sequence[Run]) -> RunChooser:
-    """A chooser over finished runs, without baselines, which have no training history."""
-    return RunChooser([run for run in runs if len(run.history)])
+    """A chooser over finished runs of VAEs: compared methods have no such terms to show."""
+    return RunChooser([run for run in runs if run.config.method.is_vae])

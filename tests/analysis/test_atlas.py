@@ -66,6 +66,7 @@ def test_the_table_of_other_runs_is_refused(fitted, tmp_path):
 def test_the_command_leaves_the_table(short_run, tmp_path, capsys):
     folder = shutil.copytree(short_run.folder, tmp_path / "o")
     out = tmp_path / "maps.csv"
+    assert main(["atlas", str(folder), "--points", "0", "--out", str(out)]) == 2
     assert main(["atlas", str(folder), "--points", "20", "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"finished: {out}\n"
     assert list(atlas.read(out, {"o": short_run})["o"].maps) == [5, 30, 100]

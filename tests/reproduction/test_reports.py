@@ -34,6 +34,22 @@ def test_a_mistake_leaves_the_last_page_alone(tmp_path, monkeypatch):
     assert page.read_text("utf-8") == "the last result"
 
 
+@pytest.mark.parametrize("name", [*reports.MAIN_LINE, *reports.INDUSTRIAL])
+def test_the_page_has_something_of_every_notebook(name):
+    cells = json.loads((reports.notebooks_folder() / f"{name}.ipynb").read_text("utf-8"))["cells"]
+    assert sum("glance" in cell["metadata"].get("tags", []) for cell in cells) >= 4
+
+
+def test_the_page_of_parts_says_what_is_normal_there():
+    page = reports.glance(Config(dataset="synthetic", category="plate"), [])
+    assert "defective ones (novel)" in page and "oracle" not in page
+
+
+def test_another_size_of_digits_is_refused():
+    with pytest.raises(InputError, match="image size of industrial images alone, found 64"):
+        reports.main_job("digits", "8", epochs=1, seed=0, image_size=64)
+
+
 def test_the_page_shows_tagged_outputs_under_their_headings(tmp_path):
     sizes = {"image/png": {"width": 450, "height": 90}}  # on the screen
     figure = {"output_type": "display_data", "data": {"image/png": "QUJD\n"}, "metadata": sizes}

@@ -78,7 +78,7 @@ def test_each_model_of_an_ensemble_is_told_of(tmp_path):
 
 def test_verbose_prints_a_line_an_epoch_where_there_is_no_terminal(tmp_path, capsys):
     command = ["train", "--epochs", "2", "--out"]
-    assert main([*command, str(tmp_path / "x"), "--verbose"]) == 0
+    assert main(["--verbose", *command, str(tmp_path / "x")]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "epoch" in line]
     loss = Run.load(tmp_path / "x").history.loss
     assert [line.split(", recon")[0] for line in lines] == [

@@ -33,6 +33,12 @@ def test_the_table_has_every_evaluated_epoch_once(runs, tmp_path, capsys):
         assert rows.auroc.tolist() == pytest.approx(run.history.auroc.dropna().tolist(), abs=1e-6)
 
 
+def test_a_folder_without_runs_is_refused(tmp_path, capsys):
+    assert main(["gather", str(tmp_path / "nowhere"), "--out", str(tmp_path / "x.csv")]) == 2
+    assert "expected folders with finished runs, found none in" in capsys.readouterr().err
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_runs_are_added_one_by_one(runs, tmp_path):
     """A run's identity may look like a number."""
     first, second = sorted(runs.glob("3-[ev]*"))

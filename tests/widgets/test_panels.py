@@ -205,12 +205,17 @@ def test_examined_images_are_measured_as_the_run_measured_them(survey, short_run
 
 
 def test_a_chooser_offers_what_is_there(short_run, tmp_path):
-    other = train(Config(category="3", mode="vae", epochs=2), tmp_path, progress=False)
-    chooser = widgets.run_chooser([short_run, other])
+    """Compared methods have a history too, but no terms to show."""
+    other = train(Config(category="3", mode="vae", epochs=2), tmp_path / "vae", progress=False)
+    ae = train(Config(category="3", mode="ae", epochs=1), tmp_path / "ae", progress=False)
+    chooser = widgets.run_chooser([short_run, other, ae])
     assert chooser.controls["category"].options == ("3", "8")
     chooser.controls["category"].value = "8"
     assert chooser.run is short_run
     assert chooser.controls["mode"].options == ("o",)
+    chooser.controls["category"].value = "3"
+    assert chooser.controls["mode"].options == ("vae",)
+    chooser.controls["category"].value = "8"
     assert chooser.controls["epoch"].value == short_run.config.epochs
     with pytest.raises(InputError, match="found none"):
         widgets.run_chooser([])
