@@ -90,7 +90,7 @@ class Detector(OutlierMixin, BaseEstimator):
         Raises InputError for images, networks or settings that cannot be trained with.
         """
         normal = self._taken(images)
-        shown = normal[:0] if anomalies is None else self._taken(anomalies)
+        anomalous = normal[:0] if anomalies is None else self._taken(anomalies)
         for name in _OF_IMAGES:
             if name in (self.settings or {}):
                 raise InputError(f"expected settings that images do not decide, found {name}"
@@ -99,10 +99,10 @@ class Detector(OutlierMixin, BaseEstimator):
         config = Config(**{
             "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
-            "data": fingerprint(normal, shown), "encoder": identity(self.encoder),
+            "data": fingerprint(normal, anomalous), "encoder": identity(self.encoder),
             "decoder": identity(self.decoder)} | (self.settings or {}))
         run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
-                    split=array_split(normal, shown, config),
+                    split=array_split(normal, anomalous, config),
                     networks=(self.encoder, self.decoder))
         return self._hold(run)
 

@@ -136,9 +136,9 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
     prepare(configs[0])
     splits = [load_split(config) for config in configs] if splits is None else splits
     with folders.claim(outs[0], wait):
-        found = [folders.find(out, config, True, networks) for config, out in zip(configs, outs)]
-        if all(found):
-            return found  # by the process that was waited for
+        earlier = [folders.find(out, config, True, networks) for config, out in zip(configs, outs)]
+        if all(earlier):
+            return earlier  # by the process that was waited for
         places = [folders.begin(out, config) for config, out in zip(configs, outs)]
         say_what_is_read(configs, progress)
         training = Training(configs, places, splits, networks)

@@ -1,6 +1,7 @@
 """The house rules: imports one way, small files, versions written once."""
 
 import ast
+import json
 import re
 import tomllib
 from graphlib import TopologicalSorter
@@ -117,6 +118,25 @@ def test_files_and_lines_stay_short(path):
     lines = path.read_text("utf-8").splitlines()
     assert len(lines) < 400
     assert max(map(len, lines), default=0) < 100
+
+
+@pytest.mark.parametrize("path", [*PACKAGE.rglob("*.py"), *(ROOT / "notebooks").rglob("*.ipynb")],
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_variables_say_what_they_hold(path):
+    """`expected, found` are the two halves of a message."""
+    source = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        cells = [cell["source"] for cell in json.loads(source)["cells"]
+                 if cell["cell_type"] == "code"]
+        source = "\n".join(re.sub(r"^( *)%.*", r"\1pass", "".join(cell), flags=re.M)
+                           for cell in cells)
+    for node in ast.walk(ast.parse(source)):
+        stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        name = node.id if stored else getattr(node, "arg", None)
+        assert name not in {"shown", "drawn"}, f"line {node.lineno}: {name}"
+        if name == "found":
+            line = source.splitlines()[node.lineno - 1]
+            assert "expected, found = " in line, line
 
 
 def test_nothing_unpickles():

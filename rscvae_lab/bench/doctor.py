@@ -29,14 +29,14 @@ class Finding(NamedTuple):
     """What a check found, and what to do where that is not enough."""
 
     subject: str
-    found: str
+    result: str
     advice: str = ""  # empty where all is well
     needed: bool = False  # whether the course does not work without it
 
     def __str__(self) -> str:
         state = "ok" if not self.advice else "BROKEN" if self.needed else "absent"
         advice = f"\n{'':22}-> {self.advice}" if self.advice else ""
-        return f"{state:8}{self.subject:14}{self.found}{advice}"
+        return f"{state:8}{self.subject:14}{self.result}{advice}"
 
 
 def examine() -> list[Finding]:
@@ -65,9 +65,9 @@ def _versions() -> Iterator[Finding]:
     wanted = [each for each in wanted if each.marker is None or each.marker.evaluate()]
     broken = [each for each in wanted
               if not each.specifier.contains(_version(each.name) or "0", prereleases=True)]
-    found = ", ".join(f"{each.name} {_version(each.name) or 'missing'}" for each in broken)
+    wrong = ", ".join(f"{each.name} {_version(each.name) or 'missing'}" for each in broken)
     advice = "pip install " + " ".join(f'"{each}"' for each in broken) if broken else ""
-    yield Finding("packages", found or f"all {len(wanted)} as required", advice, needed=True)
+    yield Finding("packages", wrong or f"all {len(wanted)} as required", advice, needed=True)
 
 
 def _version(name: str) -> str | None:

@@ -59,14 +59,14 @@ def shares(rounds: pd.DataFrame, config: Config, peak: Callable[[Config], float]
            ) -> dict[str, float]:
     """`SHARES`, from the medians over the rounds; `peak` gives the FLOP/s of one large matrix
     product with a config's device and precision."""
-    plain, found = replace(config, precision="float32"), {}
+    plain, by_name = replace(config, precision="float32"), {}
     peaks = {"training": peak(config), "scoring": peak(plain)}
     for size in SIZES:
         for what, flops in flops_per_image(_plates(config, size)).items():
             name = f"image_{what}_{size}"
             share = rounds[name].median() * flops / peaks[what]
-            found[f"{name}_share"] = round(float(share), 3)
-    return found
+            by_name[f"{name}_share"] = round(float(share), 3)
+    return by_name
 
 
 def flops_per_image(config: Config) -> dict[str, float]:

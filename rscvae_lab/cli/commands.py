@@ -185,9 +185,9 @@ def gather(args: argparse.Namespace) -> None:
 def claims(args: argparse.Namespace) -> int:
     from rscvae_lab.reproduction import claims
 
-    found = claims.write() if args.write else claims.claims()
-    print(claims.as_text(found))
-    changed = claims.differences(found, claims.stored_claims())
+    computed = claims.write() if args.write else claims.claims()
+    print(claims.as_text(computed))
+    changed = claims.differences(computed, claims.stored_claims())
     for line in changed:
         print(f"rscvae: results/claims.csv is out of date: {line}", file=sys.stderr)
     return 1 if changed else 0

@@ -122,8 +122,8 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], L
         elif path.is_file():
             files.append(path)
         else:
-            found = "no regular file" if path.exists() else "nothing"
-            raise InputError(f"expected an image or a folder of images, found {found} at {path}")
+            what = "no regular file" if path.exists() else "nothing"
+            raise InputError(f"expected an image or a folder of images, found {what} at {path}")
     if not files:
         raise InputError(f"expected images (.png, .jpg, .tif ...), found none in "
                          f"{', '.join(map(str, paths))}" + (f"; left out: {left}" if left else ""))

@@ -86,15 +86,15 @@ def identified(config: Config) -> Config:
     Raises:
         InputError: it has a fingerprint, and the images have another; and as `digests_of`.
     """
-    found = digests_of(config)
-    if not found:
+    digests = digests_of(config)
+    if not digests:
         return config
-    _check(config, found)
-    return replace(config, data=fingerprint(found))
+    _check(config, digests)
+    return replace(config, data=fingerprint(digests))
 
 
-def _check(config: Config, found: Digests) -> None:
-    if config.data and config.data != fingerprint(found):
+def _check(config: Config, digests: Digests) -> None:
+    if config.data and config.data != fingerprint(digests):
         raise InputError(f"expected the images of {config.category} that have the fingerprint "
                          f"{config.data}, found others in {category_folder(config)}: some were "
                          "added, removed or changed since; train anew, or name the root of the "
@@ -208,7 +208,7 @@ def _anomalies_and_tested(classes: Tensor, config: Config) -> tuple[Tensor, Tens
         sample, _ = draw(len(of_kind), n, config.split_seed, stream=200 + number)
         tested[of_kind[sample]] = False
         if config.test_without:
-            shown, _ = draw(n, min(config.per_defect, n), config.seed, stream=300 + number)
-            sample = sample[shown]
+            chosen, _ = draw(n, min(config.per_defect, n), config.seed, stream=300 + number)
+            sample = sample[chosen]
         anomalies.append(of_kind[sample])
     return torch.cat(anomalies), torch.nonzero(tested).flatten()

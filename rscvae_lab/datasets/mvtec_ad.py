@@ -198,15 +198,15 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
         name = _composed(path.stem)
         return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
 
-    found = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
-    for path, kind, mask in zip(files.test, files.kinds, found):
+    of_tests = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
+    for path, kind, mask in zip(files.test, files.kinds, of_tests):
         if mask is None and kind != GOOD:
             raise InputError(f"expected the mask of {path} in "
                              f"{truth / kind / (path.stem + '_mask.png')}, found no such file")
     if masks:
         raise InputError(f"expected an image for every mask, found none for "
                          f"{min(masks.values())}")
-    return found
+    return of_tests
 
 
 def _kind(folder: Path) -> str:

@@ -79,8 +79,8 @@ def draw_epoch(config: Config, epoch: int, n_images: int) -> Draws:
 def side_by_side(draws: Sequence[Draws], n_images: Sequence[int]) -> Draws:
     """The epochs of M models as one of an ensemble, (T, M, ...): the shorter ones are filled up
     with inactive steps, and positions count the models' images in a row."""
-    steps, first = max(len(drawn.order) for drawn in draws), [0, *np.cumsum(n_images)[:-1]]
-    offset = [drawn._replace(order=drawn.order + int(start)) for drawn, start in zip(draws, first)]
+    steps, first = max(len(epoch.order) for epoch in draws), [0, *np.cumsum(n_images)[:-1]]
+    offset = [epoch._replace(order=epoch.order + int(start)) for epoch, start in zip(draws, first)]
     filled = [[torch.cat([part, part.new_zeros(steps - len(part), *part.shape[1:])])
-               for part in drawn] for drawn in offset]
+               for part in epoch] for epoch in offset]
     return Draws(*(torch.stack(parts, 1) for parts in zip(*filled)))

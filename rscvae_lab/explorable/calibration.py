@@ -49,7 +49,7 @@ def stored_regions(run: Run) -> tuple[Regions, np.ndarray, float]:
 
 
 def _require_own(run: Run, note: dict[str, Any]) -> None:
-    found = note.pop("config_hash", "none")
-    if found != run.config.config_hash:
+    owner = note.pop("config_hash", "none")
+    if owner != run.config.config_hash:
         raise InputError(f"expected the regions of run {run.config.config_hash} in "
-                         f"{run.folder / REGIONS}, found those of {found}")
+                         f"{run.folder / REGIONS}, found those of {owner}")

@@ -42,19 +42,19 @@ def data_flow(mode: str, anomaly: bool = False) -> Figure:
     lit, row = lit_terms(mode, anomaly), METHODS[mode]
     figure = canvas(WIDEST, 4.3)
     axis = _paper(figure, 4.3)
-    shown = bool(lit)
-    recoded = shown and row.recodes
+    trains = bool(lit)
+    recoded = trains and row.recodes
     for name, (x, symbol) in NODES.items():
-        known = recoded if name == "recode" else shown
+        known = recoded if name == "recode" else trains
         _box(axis, x, 2.2, symbol, INK if known else GREY)
     for start, end, name in STEPS:
-        colour = INK if (recoded if end == "recode" else shown) else GREY
+        colour = INK if (recoded if end == "recode" else trains) else GREY
         _arrow(axis, [(NODES[start][0] + 0.55, 2.2), (NODES[end][0] - 0.55, 2.2)], colour, 1.2)
         axis.text((NODES[start][0] + NODES[end][0]) / 2, 2.3, name, ha="center", va="bottom",
                   fontsize=FONT, color=colour)
-    kind = INPUTS[row.anomalies if anomaly else ""] if shown else "not shown"
-    axis.text(0.9, 1.75, kind, ha="center", va="top", fontsize=FONT, color=INK if shown else GREY)
-    _box(axis, 6.05, 0.35, "prior $N(0, I)$", INK if shown else GREY, 0.75, 0.25)
+    kind = INPUTS[row.anomalies if anomaly else ""] if trains else "not shown"
+    axis.text(0.9, 1.75, kind, ha="center", va="top", fontsize=FONT, color=INK if trains else GREY)
+    _box(axis, 6.05, 0.35, "prior $N(0, I)$", INK if trains else GREY, 0.75, 0.25)
     code, recode = NODES["code"][0], NODES["recode"][0]
     ways = {"recon": [(0.9, 2.55), (0.9, 3.3), (7.0, 3.3), (7.0, 2.55)],
             "mut": [(code + 0.2, 1.85), (code + 0.2, 1.2), (recode - 0.2, 1.2),

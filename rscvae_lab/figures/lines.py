@@ -48,8 +48,8 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
 
 def _letters(name: str) -> float:
     """About how many small letters as wide as a name."""
-    shown = re.sub(r"[\\${}]", "", name)
-    return len(shown) + 0.4 * sum(map(str.isupper, shown))
+    letters = re.sub(r"[\\${}]", "", name)
+    return len(letters) + 0.4 * sum(map(str.isupper, letters))
 
 
 def name_ends(axis: Axes) -> bool:

@@ -135,9 +135,9 @@ def _panels(run: Run, files: list[Path]) -> list[list[np.ndarray]]:
             limit = run.metrics["threshold_local_max"]
             heat, top = run.calibration.scaled(maps), 2 * limit
             regions = (heat > limit).numpy()
-        for panel, drawn, own, region in zip(panels, x_hat, heat, regions):
-            drawn = _rgb((255 * drawn).round().byte())
-            panel += [drawn, heated(panel[0], own.numpy() / top, region)]
+        for panel, output, own, region in zip(panels, x_hat, heat, regions):
+            output = _rgb((255 * output).round().byte())
+            panel += [output, heated(panel[0], own.numpy() / top, region)]
     return panels
 
 
@@ -189,8 +189,8 @@ def _about(run: Run, table: pd.DataFrame) -> str:
                  "error is unusual anywhere, threshold "
                  f"{run.metrics['threshold_local']:.4g} likewise. Outlined: where the error is "
                  "higher than anywhere in 95 % of held-out images")
-    shown = "Each image with its reconstruction and error map; w" if is_vae else "W"
-    notes = [f"{text}. {shown}orst first.",
+    begin = "Each image with its reconstruction and error map; w" if is_vae else "W"
+    notes = [f"{text}. {begin}orst first.",
              run.threshold_note]
     return "\n".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
 

@@ -43,10 +43,10 @@ def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:
     """Copies of a user's networks. Raises InputError for networks of other classes than those that
     the config names, or for none where it has some."""
     for half, network in zip(("encoder", "decoder"), networks):
-        named, found = getattr(config, half), "" if network is None else code_name(network)
-        if named.split(" ")[0] != found:
+        named, given = getattr(config, half), "" if network is None else code_name(network)
+        if named.split(" ")[0] != given:
             raise InputError(f"expected {half} {named.split(' ')[0] or 'None'}, found "
-                             f"{found or 'none'}: a run does not keep the code of networks, "
+                             f"{given or 'none'}: a run does not keep the code of networks, "
                              f"Detector.load(folder, {half}=...) takes them")
     encoder, decoder = deepcopy(networks)  # together: they may share weights
     return tuple(None if network is None else Own(network).to("cpu")

@@ -91,13 +91,13 @@ def as_text(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def differences(found: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e-4) -> list[str]:
+def differences(fresh: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e-4) -> list[str]:
     """What of the stored claims no longer follows from the results, one line each."""
     lines = []
-    if list(found.claim) != list(stored.claim):
-        return [f"expected the {len(found)} claims of data/paper/claims.csv, found {len(stored)} "
+    if list(fresh.claim) != list(stored.claim):
+        return [f"expected the {len(fresh)} claims of data/paper/claims.csv, found {len(stored)} "
                 "others"]
-    for new, old in zip(found.to_dict("records"), stored.to_dict("records")):
+    for new, old in zip(fresh.to_dict("records"), stored.to_dict("records")):
         for name in COLUMNS:
             a, b = new[name], old[name]
             both_missing = a != a and b != b

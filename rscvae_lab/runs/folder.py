@@ -150,11 +150,11 @@ def _refuse_foreign(folder: Path) -> None:
                              "rscvae: choose another folder")
 
 
-def _difference(found: Config, asked: Config) -> str:
+def _difference(stored: Config, asked: Config) -> str:
     """The first field in which two configs differ, in words; empty where they agree. What
     fingerprints say is not compared here, nor where the images lie that have one."""
-    skipped = ("data", "root") if found.data else ("data",)
-    for name, value in vars(found).items():
+    skipped = ("data", "root") if stored.data else ("data",)
+    for name, value in vars(stored).items():
         if name not in skipped and value != getattr(asked, name):
             return f"{name} is {value!r} there and {getattr(asked, name)!r} here"
     return ""

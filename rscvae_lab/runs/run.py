@@ -82,8 +82,8 @@ class Run:
         """Raises InputError where the folder holds no finished run."""
         folder = absolute(folder)
         if not (folder / METRICS).is_file():
-            found = "an unfinished one" if (folder / CONFIG).is_file() else "none"
-            raise InputError(f"expected a finished run in {folder}, found {found}")
+            what = "an unfinished one" if (folder / CONFIG).is_file() else "none"
+            raise InputError(f"expected a finished run in {folder}, found {what}")
         return cls(folder, read_config(folder), _read_metrics(folder / METRICS), networks)
 
     def at(self, root: str | Path) -> Self:

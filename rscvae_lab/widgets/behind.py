@@ -16,11 +16,11 @@ class Behind(anywidget.AnyWidget):
 
     Attributes:
         controls: sliders, dropdowns, checkboxes.
-        drawn: their last drawn positions, as JSON.
+        last: their last drawn positions, as JSON.
     """
 
     controls = traitlets.List().tag(sync=True, **widget_serialization)
-    drawn = traitlets.Unicode("[]").tag(sync=True)
+    last = traitlets.Unicode("[]").tag(sync=True)
     _esm = """
     const position = (model) => model.get(model.get("index") === undefined ? "value" : "index");
     async function render({ model, el }) {
@@ -32,12 +32,12 @@ class Behind(anywidget.AnyWidget):
         typeof reference === "string"
           ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : reference));
       const say = () => {
-        const drawn = JSON.parse(model.get("drawn"));
-        const behind = controls.some((each, i) => position(each) !== drawn[i]);
+        const last = JSON.parse(model.get("last"));
+        const behind = controls.some((each, i) => position(each) !== last[i]);
         line.textContent = behind ? "drawing … the image is behind" : "";
       };
       for (const each of controls) each.on("change:value change:index", say);
-      model.on("change:drawn", say);
+      model.on("change:last", say);
       say();
       return () => controls.forEach((each) => each.off("change:value change:index", say));
     }
@@ -55,4 +55,4 @@ class Behind(anywidget.AnyWidget):
         try:
             yield
         finally:
-            self.drawn = json.dumps(positions)
+            self.last = json.dumps(positions)

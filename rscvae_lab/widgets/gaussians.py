@@ -38,8 +38,8 @@ def two_gaussians(mean: float, sigma: float, dimensions: int, readings: Sequence
                  "their mixture": (p + q) / 2}
     values = divergences(mean, sigma, dimensions)
     truth, ours = values[NAMES["monte_carlo"]], values[NAMES["bhattacharyya"]]
-    drawn = {NAMES[name]: values[NAMES[name]] for name in readings}
-    return (figures.two_gaussians(x, densities, drawn, dimensions),
+    marked = {NAMES[name]: values[NAMES[name]] for name in readings}
+    return (figures.two_gaussians(x, densities, marked, dimensions),
             f"JS is about {truth:.3f} nats, of at most ln 2 = 0.693; our choice, the "
             f"Bhattacharyya distance, is {ours:.3f}")
 

@@ -127,9 +127,9 @@ def test_what_is_drawn_is_noted_for_the_browser():
     panel = widgets.Panel(draw, controls)
     line = panel.children[0].children[-1]
     assert line.controls == list(controls.values())
-    assert json.loads(line.drawn) == [1, 0]
+    assert json.loads(line.last) == [1, 0]
     controls["name"].value, controls["x"].value = "b", 2
-    assert json.loads(line.drawn) == [2, 1]
+    assert json.loads(line.last) == [2, 1]
     assert "expected luck" in panel.error.value
 
 
