@@ -15,7 +15,7 @@ __version__ = "0.2.0"
 NORMAL, NOVEL = 0, 1  # labels everywhere; a higher novelty score always means more novel
 
 _HOMES = {"Config": "config", "VAE": "models.vae", "Detector": "detector", "train": "trainers",
-          "Run": "runs"}
+          "Run": "runs", "InputError": "errors"}
 __all__ = ["NORMAL", "NOVEL", *_HOMES]
 
 

@@ -1,13 +1,18 @@
 """The laboratory's training on one's own arrays of images, as a scikit-learn outlier detector."""
 
+import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
@@ -16,7 +21,7 @@ from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.text import check_names
 from rscvae_lab.datasets.arrays import array_split, fingerprint
 from rscvae_lab.datasets.images import as_images
-from rscvae_lab.errors import InputError
+from rscvae_lab.errors import InputError, warn_once
 from rscvae_lab.models.own import Network, identity
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.callbacks import Callback
@@ -27,6 +32,32 @@ _STEP = 16  # the plain network halves images four times
 _OF_IMAGES = ("channels", "image_size", "data")  # which settings cannot name
 _OF_RUNS = ("dataset", "root", "data", "stack", "recipe", "objective", "device")  # not settings
 _GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encoder", "decoder")
+
+
+_ONE_AT_A_TIME = RLock()
+_SWITCHES = ((torch.backends.cudnn, "deterministic"), (torch.backends.cudnn, "allow_tf32"),
+             (torch.backends.cuda.matmul, "allow_tf32"))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One training at a time, since torch's random generator is one for all threads; what a
+    training sets torch to is undone."""
+    with _ONE_AT_A_TIME:
+        threads = torch.get_num_threads()
+        before = [getattr(switch, name) for switch, name in _SWITCHES]
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            for (switch, name), value in zip(_SWITCHES, before):
+                setattr(switch, name, value)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """A forked process leaves its parent's folder alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -85,25 +116,31 @@ class Detector(OutlierMixin, BaseEstimator):
         Args:
             y: ignored, as in every outlier detector of scikit-learn.
             anomalies: a few real ones for mode e, which learns what they are not to look like.
-            callbacks: as those of `train`.
+            callbacks: as those of `train`; a detector whose training one interrupts is not fitted.
 
         Raises InputError for images, networks or settings that cannot be trained with.
         """
         normal = self._taken(images)
         anomalous = normal[:0] if anomalies is None else self._taken(anomalies)
+        settings = self.settings or {}
+        if not isinstance(settings, Mapping):
+            raise InputError(f"expected settings as a dictionary, found {settings!r}")
         for name in _OF_IMAGES:
-            if name in (self.settings or {}):
+            if name in settings:
                 raise InputError(f"expected settings that images do not decide, found {name}"
                                  + (": resize=N resizes them" if name == "image_size" else ""))
-        check_names(self.settings or {})
+        check_names(settings)
         config = Config(**{
             "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
             "data": fingerprint(normal, anomalous), "encoder": identity(self.encoder),
-            "decoder": identity(self.decoder)} | (self.settings or {}))
-        run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
-                    split=array_split(normal, anomalous, config),
-                    networks=(self.encoder, self.decoder))
+            "decoder": identity(self.decoder)} | settings)
+        with _alone():
+            run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
+                        split=array_split(normal, anomalous, config),
+                        networks=(self.encoder, self.decoder))
+        if run.threshold_note and self.progress is not False:
+            warn_once(run.threshold_note)
         return self._hold(run)
 
     def novelty_score(self, images: Any) -> np.ndarray:
@@ -165,6 +202,8 @@ class Detector(OutlierMixin, BaseEstimator):
         return detector._hold(run)
 
     def _taken(self, images: Any) -> Any:
+        if self.resize is not None and not (isinstance(self.resize, Integral) and self.resize > 0):
+            raise InputError(f"expected resize as a number of pixels, found {self.resize!r}")
         images = as_images(images, self.resize)
         *_, height, width = images.shape
         if not len(images):
@@ -181,9 +220,9 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def _new_folder(self) -> Path:
         """A folder that goes when the detector goes."""
-        folder = tempfile.mkdtemp(prefix="rscvae-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        folder = Path(tempfile.mkdtemp(prefix="rscvae-"))
+        weakref.finalize(self, _remove, folder, os.getpid())
+        return folder
 
     def _hold(self, run: Run) -> Self:
         """Takes a finished run."""

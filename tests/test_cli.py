@@ -251,6 +251,16 @@ def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp
         "--out",
         tmp_path / "file" / "scores.csv",
     )
+    scores = "score", "--run", short_run.folder, "--images", pictures, "--out", tmp_path / "s.csv"
+    assert "another folder for pictures" in refusal(*scores, "--pictures", pictures)
+    assert "can be written to" in refusal(*scores, "--pictures", tmp_path / "file")
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_setting_is_given_once(refusal, tmp_path):
+    twice = "train", "--epochs", "1", "--set", "epochs=2", "--out", tmp_path / "x"
+    assert "expected epochs once, found 1 and, in --set, 2" in refusal(*twice)
+    assert "found an empty text" in refusal("train", "--out", "")
 
 
 def truncate(path):

@@ -1,5 +1,5 @@
-"""Training on one's own arrays: the same numbers as from a shell, scikit-learn's contract, own
-networks, and refusals in one line."""
+"""Training on one's own arrays: the same numbers as from a shell, scikit-learn's contract, and
+refusals in one line."""
 
 import json
 import pickle
@@ -233,6 +233,9 @@ def test_it_says_that_it_takes_images_and_is_not_fitted():
         (np.full((9, 32, 32), np.nan), {}, "NaN or infinite"),
         (np.zeros((9, 32, 32), int), {}, "expected uint8"),
         (np.array([["a"] * 32] * 32), {}, "expected images as uint8 or floats"),
+        (np.zeros((64, 32, 3)), {"resize": 32}, r"one of shape \(64, 32, 3\): images\[None\]"),
+        (np.zeros((9, 32, 32)), {"resize": 32.0}, "resize as a number of pixels, found 32.0"),
+        (np.zeros((9, 32, 32)), {"settings": ["beta"]}, "settings as a dictionary"),
         ([np.zeros((32, 32)), np.zeros((16, 16))], {}, "of one shape, found several"),
         (np.zeros((9, 32, 32)), {"mode": "f"}, "unknown mode 'f'"),
         (np.zeros((9, 48, 48)), {"settings": {"network": "resnet18"}}, "multiple of 32"),
@@ -264,69 +267,6 @@ def test_layouts_and_types_are_one_to_the_network():
         halves = as_images(bytes_, size), as_images(bytes_.numpy() / 255, size)
         unit = [half.float() / (255 if half.dtype == torch.uint8 else 1) for half in halves]
         assert torch.equal(*unit)
-
-
-class Encoder(nn.Module):
-    """One's own, with all that a network may have: dropout, batch norm, a view."""
-
-    def __init__(self, width: int = 4, slope: float = 0.0):
-        super().__init__()
-        self.convolution, self.norm = nn.Conv2d(1, width, 3, 2, 1), nn.BatchNorm2d(width)
-        self.dropout, self.slope = nn.Dropout(0.1), slope
-
-    def forward(self, x):
-        x = nn.functional.leaky_relu(self.norm(self.convolution(x)), self.slope)
-        return self.dropout(x).view(len(x), -1)
-
-
-def striped(z):
-    """A decoder without weights."""
-    return z[:, None, None, :32].sigmoid().expand(-1, 1, 32, 32)
-
-
-def encoder(*arguments) -> Encoder:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return Encoder(*arguments)
-
-
-@pytest.mark.slow
-def test_own_networks_train_repeat_and_are_checked_on_load(tmp_path):
-    own = encoder()
-    before = {name: weight.clone() for name, weight in own.state_dict().items()}
-    first = detector(encoder=own, decoder=striped, epochs=2).fit(eights())
-    again = clone(first).fit(eights())
-    assert all(torch.equal(weight, before[name]) for name, weight in own.state_dict().items())
-    scores = first.novelty_score(eights(1))
-    assert np.array_equal(again.novelty_score(eights(1)), scores)
-    assert again.run_.config == first.run_.config
-    assert first.run_.config.encoder.startswith(f"{__name__}:Encoder ")
-    trained = first.run_.model.encoder.network.state_dict()
-    assert not torch.equal(trained["convolution.weight"], before["convolution.weight"])
-    first.save(tmp_path / "x")
-    loaded = Detector.load(tmp_path / "x", encoder=Encoder(), decoder=striped)
-    assert np.array_equal(loaded.novelty_score(eights(1)), scores)
-    for networks, message in (
-        ({}, f"expected encoder {__name__}:Encoder, found none"),
-        ({"encoder": nn.Flatten(), "decoder": striped}, "found torch.nn.modules.flatten:Flatten"),
-        ({"encoder": Encoder(5), "decoder": striped}, "another model's weights"),
-        ({"encoder": Encoder()}, f"expected decoder {__name__}:striped, found none"),
-    ):
-        with pytest.raises(InputError, match=message):
-            Detector.load(tmp_path / "x", **networks)
-
-
-class WithPlaces(nn.Module):
-    """An encoder that makes a tensor of its own: where each pixel lies."""
-
-    def forward(self, x):
-        return torch.cat([x, torch.linspace(-1, 1, x.shape[-1]).expand_as(x)], 1).flatten(1)
-
-
-@pytest.mark.slow
-def test_an_encoder_may_make_tensors_of_its_own():
-    made = detector("o", encoder=WithPlaces()).fit(eights())
-    assert made.run_.model.to_mu.in_features == 2 * 32 * 32
 
 
 @pytest.mark.slow
@@ -364,21 +304,6 @@ def test_a_run_on_a_folder_is_saved_with_its_page(tmp_path):
     Detector.load(run.folder).save(tmp_path / "copy")
     assert (tmp_path / "copy" / "page" / "index.html").is_file()
     assert Run.load(tmp_path / "copy").metrics == run.metrics
-
-
-@pytest.mark.slow
-def test_another_network_is_another_run(fitted):
-    """By class, weights, plain settings, and code."""
-    def flat(x):
-        return x.flatten(1)
-
-    def faint(x):
-        return 0.5 * x.flatten(1)
-
-    networks = [None, encoder(), Encoder(), encoder(4, 0.2), flat, faint]
-    hashes = {detector("o", encoder=each).fit(eights()).run_.config.config_hash
-              for each in networks}  # fmt: skip
-    assert len(hashes) == len(networks)
 
 
 @pytest.mark.slow

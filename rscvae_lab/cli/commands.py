@@ -39,7 +39,12 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
         raise InputError(f"expected NAME=VALUE, found {broken[0]!r}")
     names += ("epochs", "device", "scale", "image_size", "root")
     options = {name: getattr(args, name) for name in names}
-    return options | parse_settings(dict(text.split("=", 1) for text in args.set))
+    settings = parse_settings(dict(text.split("=", 1) for text in args.set))
+    for name in settings.keys() & {"epochs", "image_size"}:
+        if options[name] not in (None, settings[name]):
+            raise InputError(f"expected {name} once, found {options[name]} and, in --set, "
+                             f"{settings[name]}")
+    return options | settings
 
 
 def train(args: argparse.Namespace) -> None:
@@ -48,6 +53,8 @@ def train(args: argparse.Namespace) -> None:
     from rscvae_lab.trainers import train
 
     _name_category(args)
+    if args.out == "":
+        raise InputError("expected a folder in --out, found an empty text")
     config = Config(**_settings(args, "dataset", "category", "mode", "seed"))
     places = [absolute(args.out)] if args.out else runs_root().glob("*")
     finished = {place.resolve() for place in places if (place / METRICS).is_file()}
@@ -103,13 +110,23 @@ def sweep(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def _run_folder(name: str) -> Path:
+    """A run's folder, or one that comes with the package, from any folder."""
+    from rscvae_lab.storage.files import resource
+
+    shipped = resource(name)
+    return shipped if shipped.is_dir() and not Path(name).exists() else Path(name)
+
+
 def score(args: argparse.Namespace) -> int:
     from rscvae_lab.runs import Run
     from rscvae_lab.runs.inference import score_images
-    from rscvae_lab.storage.files import resource
 
-    shipped = resource(args.run)
-    run = shipped if shipped.is_dir() and not Path(args.run).exists() else args.run
+    run = _run_folder(args.run)
+    if args.pictures:
+        from rscvae_lab.figures.scored import page_for
+
+        page_for(args.pictures, args.images)  # refused before any work
     table, unreadable, left = score_images(run, args.images, args.out)
     local = (f" ({int(table.novel_local.sum())} by the local score)" if "novel_local" in table
              else "")
@@ -163,7 +180,7 @@ def atlas(args: argparse.Namespace) -> None:
     from rscvae_lab.analysis.atlas import draw
     from rscvae_lab.runs import Run
 
-    runs = [Run.load(folder) for folder in args.runs]
+    runs = [Run.load(_run_folder(name)) for name in args.runs]
     print(f"finished: {draw(runs, args.out, args.points)}")
 
 
@@ -172,6 +189,9 @@ def gather(args: argparse.Namespace) -> None:
     from rscvae_lab.storage.files import METRICS
 
     places = [Path(place).expanduser() for place in args.runs]
+    missing = [str(place) for place in places if not place.is_dir()]
+    if missing:
+        raise InputError(f"expected folders with finished runs, found no folder {missing[0]}")
     folders = [folder for place in places for folder in (place, *place.glob("*/"))
                if (folder / METRICS).is_file()]
     if not folders:

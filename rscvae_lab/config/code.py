@@ -48,16 +48,20 @@ def code_name(thing: Callable) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def _of_network(network: torch.nn.Module) -> list[Any]:
-    """Structure, code, plain settings and weights."""
+def structure(network: torch.nn.Module) -> list[Any]:
+    """What a network is but for its weights: its text and names, code and plain settings."""
     parts = [str(network), list(network.state_dict())]
     for module in network.modules():
         settings = {name: value for name, value in vars(module).items() if name != "training"}
         parts += [type(module), *(value for name, value in sorted(settings.items())
                                   if not name.startswith("_"))]
-    for tensor in (*network.parameters(), *network.buffers()):
-        parts.append(tensor.detach().cpu().contiguous().flatten().view(torch.uint8))
     return parts
+
+
+def _of_network(network: torch.nn.Module) -> list[Any]:
+    weights = [tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+               for tensor in (*network.parameters(), *network.buffers())]
+    return structure(network) + weights
 
 
 def _words(thing: Any, seen: set[int]) -> list[str]:

@@ -9,6 +9,8 @@ from torch.nn.functional import interpolate
 
 from rscvae_lab.errors import InputError
 
+_ROUNDING = 1e-6  # by so much float pixels may leave [0, 1]
+
 
 def resize(images: Tensor, size: int) -> Tensor:
     """Bilinear resize, antialiased (Sec. 4.1: 28 x 28 becomes 32 x 32), uint8 (N, C, H, W) to
@@ -71,6 +73,9 @@ def _tensor(images: Any) -> Tensor:
 
 def _channels_first(images: Tensor) -> Tensor:
     shape = tuple(images.shape)
+    if images.dim() == 3 and shape[1] != shape[2] and shape[2] in (1, 3):
+        raise InputError(f"expected several images, found one of shape {shape}: images[None] is "
+                         "a batch of it")
     if images.dim() == 3:
         return images.unsqueeze(1)
     if images.dim() == 4 and shape[1] in (1, 3):
@@ -90,7 +95,7 @@ def _checked_pixels(images: Tensor) -> Tensor:
     broken = int((~torch.isfinite(images)).sum())
     if broken:
         raise InputError(f"expected finite pixels, found {broken} NaN or infinite")
-    if len(images) and (images.min() < 0 or images.max() > 1):
+    if len(images) and (images.min() < -_ROUNDING or images.max() > 1 + _ROUNDING):
         raise InputError("expected pixels in [0, 1], "
-                         f"found {images.min():.3g} to {images.max():.3g}")
-    return images.float()
+                         f"found {images.min():.7g} to {images.max():.7g}")
+    return images.float().clamp(0, 1)

@@ -122,11 +122,21 @@ def verify(folder: Path) -> str:
 
 
 def survey(folder: Path) -> str:
-    """A line that says how many images a category's folder has for what, and what is passed over
-    there and why. Raises InputError where it has no normal ones."""
+    """A line that says how many images a category's folder has for what, what is passed over there
+    and why, and which test images are training images, byte for byte. Raises InputError where it
+    has no normal ones."""
     files = _list_files(folder)
-    n = len(files.train) + len(files.test)
-    return f"{n} images taken from {folder} ({_counts(files)}){_left_out(files)}"
+    digests = image_cache.digests(folder, [*files.train, *files.test])
+    train, test = ([digests.get(file.relative_to(folder).as_posix()) for file in part]
+                   for part in (files.train, files.test))
+    known = len([content for content in test if content and content in train])
+    note = f"; {known} test images are training images, byte for byte" * bool(known)
+    try:
+        _mask_files(folder, files)
+    except InputError as error:
+        note += f"; no masks are used: {error}"
+    return (f"{len(train) + len(test)} images taken from {folder} ({_counts(files)})"
+            f"{_left_out(files)}{note}")
 
 
 def _counts(files: _Files) -> str:

@@ -3,6 +3,7 @@ image with its reconstruction, error map, scores and decisions, worst first."""
 
 import html
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -24,7 +25,7 @@ from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
 from rscvae_lab.runs.inference import score_files
 from rscvae_lab.runs.localization import error_maps
-from rscvae_lab.storage.files import make_folder, output_file, write_whole
+from rscvae_lab.storage.files import absolute, make_folder, output_file, write_whole
 
 SIDE, GAP, LINE = 160, 4, 16  # pixels: of a panel, between panels, of the line above them
 TOP = 0.5  # the error, in grey levels of [0, 1], of the brightest colour where none is calibrated
@@ -51,14 +52,24 @@ $items
 """)
 
 
+def page_for(folder: str | Path, images: Iterable[str | Path] = ()) -> Path:
+    """The page that `write_scored` writes in a folder. Raises InputError where it cannot be
+    written to, or is one of these folders of images: next time, pictures would be taken for
+    images."""
+    folder = make_folder(folder)
+    if folder in map(absolute, images):
+        raise InputError(f"expected another folder for pictures than that of the images, {folder}")
+    return output_file(folder / "index.html", ".html", _is_own)
+
+
 def write_scored(run_folder: str | Path, table: pd.DataFrame, folder: str | Path,
                  title: str = "Scored images") -> Path:
     """Writes a PNG for each image of a table of `score_files`, named by its row and file, and
     `index.html`, which shows them worst first; returns the page. A compared method has no
     reconstruction to show. Raises InputError for a folder that cannot be written to, or where an
     input or a page of something else would be replaced."""
-    run, folder = Run.load(run_folder), make_folder(folder)
-    page = output_file(folder / "index.html", ".html", _is_own)
+    run, page = Run.load(run_folder), page_for(folder)
+    folder = page.parent
     files = [Path(file) for file in table.file]
     names = [file.stem.encode("utf-8", "replace").decode() for file in files]
     targets = [folder / f"{i:04}-{name[:60]}.png" for i, name in enumerate(names)]

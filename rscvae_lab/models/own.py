@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rscvae_lab.config import Config
-from rscvae_lab.config.code import code_name, fingerprint
+from rscvae_lab.config.code import code_name, fingerprint, structure
 from rscvae_lab.errors import InputError
 
 Network = Callable[[Tensor], Tensor]  # a torch.nn.Module, or a function
@@ -27,27 +27,34 @@ class Own(nn.Module):
 
 
 def identity(network: Network | None) -> str:
-    """The module:class of a network and the fingerprint of its code, structure and weights, or
-    of a function; empty for None. Raises InputError for anything else."""
+    """The module:class of a network, the fingerprint of its code, structure and weights, and that
+    without the weights; or of a function; empty for None. Raises InputError for anything else."""
     if network is None:
         return ""
-    if inspect.isfunction(network):
-        return f"{code_name(network)} {fingerprint(network)}"
-    if not isinstance(network, nn.Module):
+    if not (inspect.isfunction(network) or isinstance(network, nn.Module)):
         raise InputError("expected an encoder or decoder as a torch.nn.Module or a function, "
                          f"found {network!r}")
-    return f"{code_name(network)} {fingerprint(network)}"
+    return f"{code_name(network)} {fingerprint(network)} {_without_weights(network)}"
+
+
+def _without_weights(network: Network) -> str:
+    is_module = isinstance(network, nn.Module)
+    return fingerprint(*(structure(network) if is_module else [network]))
 
 
 def copies(config: Config, networks: Networks) -> tuple[Own | None, Own | None]:
-    """Copies of a user's networks. Raises InputError for networks of other classes than those that
-    the config names, or for none where it has some."""
+    """Copies of a user's networks. Raises InputError for networks of another class or other code
+    than those that the config names, or for none where it has some."""
     for half, network in zip(("encoder", "decoder"), networks):
-        named, given = getattr(config, half), "" if network is None else code_name(network)
-        if named.split(" ")[0] != given:
-            raise InputError(f"expected {half} {named.split(' ')[0] or 'None'}, found "
-                             f"{given or 'none'}: a run does not keep the code of networks, "
-                             f"Detector.load(folder, {half}=...) takes them")
+        name, *prints = getattr(config, half).split(" ")
+        given = "" if network is None else code_name(network)
+        if name != given:
+            raise InputError(f"expected {half} {name or 'None'}, found {given or 'none'}: a run "
+                             "does not keep the code of networks, Detector.load(folder, "
+                             f"{half}=...) takes them")
+        if len(prints) == 2 and _without_weights(network) != prints[1]:  # older runs have one
+            raise InputError(f"expected {half} {name} with the code that it was trained with, "
+                             "found other code or another structure")
     encoder, decoder = deepcopy(networks)  # together: they may share weights
     return tuple(None if network is None else Own(network).to("cpu")
                  for network in (encoder, decoder))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import nn
 
 from rscvae_lab.config import Config
@@ -26,12 +27,13 @@ class Epoch(NamedTuple):
         return self.history[-1]
 
 
-Callback = Callable[[Epoch], bool | None]  # False, and nothing else, ends the training
+Callback = Callable[[Epoch], bool | None]  # False, and nothing else, interrupts the training
 
 
 def call(callbacks: Iterable[Callback], epochs: Iterable[Epoch]) -> bool:
-    """Tells every callback of every model's epoch. Returns whether one ends the training."""
-    return False in [callback(epoch) for epoch in epochs for callback in callbacks]
+    """Tells every callback of every model's epoch. Returns whether one interrupts the training."""
+    answers = [callback(epoch) for epoch in epochs for callback in callbacks]
+    return any(isinstance(answer, bool | np.bool_) and not answer for answer in answers)
 
 
 def write_log(epoch: Epoch) -> None:

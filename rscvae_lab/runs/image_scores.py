@@ -33,11 +33,12 @@ def key(config: Config) -> str:
 
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:
-    """Adds the finished runs of VAEs among these folders to the file `out`, in place of entries of
-    the same name. Returns how many runs it holds. Raises InputError where `out` is something else,
-    and for a run whose test images are others than those of the same class in the file."""
+    """Adds the finished runs of VAEs among these folders to the file `out`, in place of earlier
+    entries of the same name. Returns how many runs it holds. Raises InputError where `out` is
+    something else, for two runs of one name, which differ in other settings than it has, and for
+    a run whose test images are others than those of the same class in the file."""
     out = output_file(out, ".npz", zipfile.is_zipfile)
-    entries = read(out) if out.is_file() else {}
+    entries, runs = read(out) if out.is_file() else {}, {}
     for folder in sorted(map(Path, folders)):
         if not (folder / METRICS).is_file() or not (config := read_config(folder)).method.is_vae:
             continue
@@ -50,6 +51,10 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
                                  f"{folder}")
         terms = scores[QUANTITIES].to_numpy(np.float32).T
         in_range = np.abs(terms).max(initial=0) <= np.finfo(np.float16).max
+        other, its_hash = runs.setdefault(key(config), (folder, config.config_hash))
+        if its_hash != config.config_hash:
+            raise InputError(f"expected one run of {key(config)}, found {other} and {folder}: "
+                             "gather those of other settings into another file")
         entries[key(config)] = terms.astype(np.float16) if in_range else terms
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **dict(sorted(entries.items())))

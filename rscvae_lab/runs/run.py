@@ -176,7 +176,11 @@ def finished(folder: str | Path | None = None) -> list[Run]:
 
 def read_config(folder: Path) -> Config:
     """The config of a run. Raises InputError where `config.json` is not one that rscvae wrote."""
-    return Config.from_json((folder / CONFIG).read_text("utf-8", errors="replace"))
+    path = folder / CONFIG
+    try:
+        return Config.from_json(path.read_text("utf-8", errors="replace"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def best(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:

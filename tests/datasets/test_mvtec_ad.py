@@ -1,6 +1,8 @@
 """Folders of pictures in MVTec AD's shape: what is read, what is kept, and what is refused by
 name."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,18 @@ def test_pictures_are_decoded_once_and_again_when_a_file_changed(plate, monkeypa
     assert (load(plate, 32, 3).train[0] == 255).all()
     (plate / "train" / "good" / "001.png").unlink()
     assert len(load(plate, 32, 3).train) == 5
+
+
+def test_what_spoils_a_result_is_said(plate):
+    """Test images that are training images, and masks that cannot be used."""
+    category = plate / "plate" if (plate / "plate").is_dir() else plate
+    train, test = sorted((category / "train" / "good").iterdir()), category / "test" / "good"
+    for i, path in enumerate(train[:3]):
+        shutil.copy(path, test / f"again-{i}.png")
+    next((category / "ground_truth").rglob("*_mask.png")).unlink()
+    note = mvtec_ad.survey(category)
+    assert "; 3 test images are training images, byte for byte" in note
+    assert "; no masks are used: expected the mask of" in note
 
 
 def test_a_plain_folder_of_mixed_pictures_is_normal(tmp_path):

@@ -1,5 +1,6 @@
 """Callbacks, the log of a run, and the lines of --verbose."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,6 +62,13 @@ def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path
     assert (resumed.folder / "weights.safetensors").read_bytes() == (
         straight.folder / "weights.safetensors"
     ).read_bytes()
+
+
+@pytest.mark.parametrize("answer", [0, 0.0, np.zeros(2), np.True_])
+def test_false_alone_interrupts_a_training(answer, tmp_path):
+    run = train(Config(mode="ae", epochs=2), tmp_path, progress=False,
+                callbacks=[lambda epoch: answer])
+    assert run.history.epoch.tolist() == [1, 2]
 
 
 def test_each_model_of_an_ensemble_is_told_of(tmp_path):

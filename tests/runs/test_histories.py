@@ -34,8 +34,10 @@ def test_the_table_has_every_evaluated_epoch_once(runs, tmp_path, capsys):
 
 
 def test_a_folder_without_runs_is_refused(tmp_path, capsys):
-    assert main(["gather", str(tmp_path / "nowhere"), "--out", str(tmp_path / "x.csv")]) == 2
-    assert "expected folders with finished runs, found none in" in capsys.readouterr().err
+    messages = {tmp_path: "found none in", tmp_path / "nowhere": "found no folder"}
+    for folder, message in messages.items():
+        assert main(["gather", str(folder), "--out", str(tmp_path / "x.csv")]) == 2
+        assert f"expected folders with finished runs, {message}" in capsys.readouterr().err
     assert not (tmp_path / "x.csv").exists()
 
 

@@ -1,5 +1,6 @@
 """Scores of every image in one file: what one computes from them is what the runs say."""
 
+import json
 import shutil
 
 import numpy as np
@@ -54,6 +55,16 @@ def test_runs_are_added_and_those_of_other_test_images_refused(runs, tmp_path):
     with pytest.raises(InputError, match="expected the test images of digits/3"):
         image_scores.gather([tmp_path / "other"], out)
     assert out.read_bytes() == before
+
+
+def test_two_runs_of_one_name_are_refused(runs, tmp_path):
+    """They differ in a setting that the name does not have."""
+    first = next(runs.glob("3-o-*"))
+    other = shutil.copytree(first, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text("utf-8"))
+    (other / "config.json").write_text(json.dumps(config | {"lambda_consist": 0.5}), "utf-8")
+    with pytest.raises(InputError, match="expected one run of digits/3/o/seed-0, found"):
+        image_scores.gather([first, other], tmp_path / "scores.npz")
 
 
 def test_errors_beyond_half_precision_are_kept(runs, tmp_path):
