@@ -7,7 +7,15 @@ from functools import cache
 
 class InputError(ValueError):
     """A mistake that its maker can correct; one line says what was expected and what was found.
-    The command line prints it and exits with status 2; a notebook shows it without a traceback."""
+    The command line prints it and exits with status 2; a notebook shows it without a traceback.
+
+    >>> from rscvae_lab import Config
+    >>> try:
+    ...     Config(mode="f")
+    ... except InputError as error:
+    ...     print(error)
+    unknown mode 'f': expected one of vae, o, d, e, ...
+    """
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of the traceback, in Jupyter and under papermill."""
@@ -19,7 +27,7 @@ class NotebookFailed(Exception):
 
 
 class TrainingStopped(Exception):
-    """A callback ended a training early; its state is saved, and `resume` continues it."""
+    """A callback interrupted a training; its state is saved, and `resume` continues it."""
 
 
 def one_line(message: object) -> str:

@@ -111,7 +111,7 @@ def test_the_course_is_copied_out_and_its_links_lead_somewhere(rscvae, tmp_path)
     notebooks = [*course.glob("*.ipynb"), *course.glob("solutions/*.ipynb")]
     assert len(notebooks) == 26
     for notebook in notebooks:
-        for link in re.findall(r"\]\(([^)#:]+)\)", notebook.read_text("utf-8")):
+        for link in re.findall(r"\]\(([\w./]+\.\w+)\)", notebook.read_text("utf-8")):
             assert (notebook.parent / link).is_file(), f"{notebook.name} links to {link}"
     for folder in (course, course / "solutions"):
         assert str(tmp_path / "runs") in rscvae("doctor", cwd=folder)
