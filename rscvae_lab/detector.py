@@ -4,15 +4,13 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
@@ -21,6 +19,7 @@ from rscvae_lab.config import ARRAYS, Config
 from rscvae_lab.config.text import check_names
 from rscvae_lab.datasets.arrays import array_split, fingerprint
 from rscvae_lab.datasets.images import as_images
+from rscvae_lab.engine.process import restored
 from rscvae_lab.errors import InputError, warn_once
 from rscvae_lab.models.own import Network, identity
 from rscvae_lab.runs import Run
@@ -32,26 +31,7 @@ _STEP = 16  # the plain network halves images four times
 _OF_IMAGES = ("channels", "image_size", "data")  # which settings cannot name
 _OF_RUNS = ("dataset", "root", "data", "stack", "recipe", "objective", "device")  # not settings
 _GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encoder", "decoder")
-
-
-_ONE_AT_A_TIME = RLock()
-_SWITCHES = ((torch.backends.cudnn, "deterministic"), (torch.backends.cudnn, "allow_tf32"),
-             (torch.backends.cuda.matmul, "allow_tf32"))
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One training at a time, since torch's random generator is one for all threads; what a
-    training sets torch to is undone."""
-    with _ONE_AT_A_TIME:
-        threads = torch.get_num_threads()
-        before = [getattr(switch, name) for switch, name in _SWITCHES]
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            for (switch, name), value in zip(_SWITCHES, before):
-                setattr(switch, name, value)
+_ONE_AT_A_TIME = RLock()  # trainings, since torch's random generator is one for all threads
 
 
 def _remove(folder: Path, owner: int) -> None:
@@ -135,7 +115,7 @@ class Detector(OutlierMixin, BaseEstimator):
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
             "data": fingerprint(normal, anomalous), "encoder": identity(self.encoder),
             "decoder": identity(self.decoder)} | settings)
-        with _alone():
+        with _ONE_AT_A_TIME, restored():
             run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
                         split=array_split(normal, anomalous, config),
                         networks=(self.encoder, self.decoder))

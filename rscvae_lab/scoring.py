@@ -77,10 +77,10 @@ def s_a_spearman(l_recon: np.ndarray, l_mut: np.ndarray) -> float | None:
 
 def threshold(heldout_scores: np.ndarray) -> float:
     """The 95th percentile of held-out normal scores: about 5 % of normal images count as novel. It
-    lies a millionth higher, by more than a score moves with the size of the batch, so that an
-    image as novel as the threshold is normal in every batch."""
+    is raised by what rounding, which depends on the size of the batch, may do to a score: an image
+    as novel as the percentile is normal in every batch."""
     value = float(np.percentile(heldout_scores, THRESHOLD_PERCENTILE))
-    return value + 1e-6 * abs(value)
+    return value + ROUNDING * abs(value)
 
 
 class FalseAlarms(NamedTuple):

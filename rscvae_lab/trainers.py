@@ -4,9 +4,6 @@
 this file says with what it is called and what becomes of its results.
 """
 
-import ctypes
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +23,7 @@ from rscvae_lab.datasets import identified, load_split, survey
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
 from rscvae_lab.engine.ensemble import Ensemble, EnsembleAdam, masked
+from rscvae_lab.engine.process import prepare
 from rscvae_lab.engine.recorded import recorded
 from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.errors import InputError, TrainingStopped, one_line
@@ -162,29 +160,6 @@ def say_what_is_read(configs: Iterable[Config], progress: bool | None = None) ->
     notes = dict.fromkeys(survey(config) for config in configs if progress is not False)
     for note in filter(None, notes):
         tqdm.write(f"rscvae: {one_line(note)}", file=sys.stderr)
-
-
-def prepare(config: Config) -> None:
-    """Sets torch to what the config says and to repeatable kernels. Raises InputError for a GPU
-    that is not there."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but torch finds no CUDA GPU here")
-    torch.set_num_threads(config.threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable products
-    torch.backends.cudnn.deterministic = True
-    tf32 = config.precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
-    _keep_freed_memory()
-
-
-def _keep_freed_memory() -> None:
-    """Has glibc keep the few MB that every step frees: giving them back to the system and getting
-    them again costs up to 500 page faults a step, a tenth of the time."""
-    if platform.libc_ver()[0] == "glibc":
-        m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
-        libc = ctypes.CDLL(None)
-        libc.mallopt(m_trim_threshold, 128 * 2**20)
-        libc.mallopt(m_mmap_threshold, 32 * 2**20)  # larger blocks still go back at once
 
 
 class Training:

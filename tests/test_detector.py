@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from arrays import detector, eights
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
@@ -25,16 +26,6 @@ from rscvae_lab.datasets.images import as_images, resize
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures.scored import write_judged
 from rscvae_lab.methods import COMPARED, MODES
-
-
-def eights(part: int = 0) -> np.ndarray:
-    """The digit 8 as a user has it: uint8 (N, 8, 8)."""
-    images, labels = load_parts("digits")[part]
-    return images[labels == 8][:, 0].numpy()
-
-
-def detector(mode: str = "o", **arguments) -> Detector:
-    return Detector(mode, **{"epochs": 1, "resize": 32, "progress": False} | arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,47 +1,51 @@
 """Detector beside other threads and processes, and what it says of itself."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-from rscvae_lab import Detector
-from rscvae_lab.datasets import load_parts
-
-
-def eights() -> np.ndarray:
-    """The digit 8 as a user has it: uint8 (N, 8, 8)."""
-    images, labels = load_parts("digits")[0]
-    return images[labels == 8][:, 0].numpy()
-
-
-def detector(mode: str = "o", **arguments) -> Detector:
-    return Detector(mode, **{"epochs": 1, "resize": 32, "progress": False} | arguments)
+from arrays import detector, eights
 
 
 @pytest.mark.slow
 def test_threads_train_what_each_would_alone():
-    """And torch is left as it was."""
-    threads = torch.get_num_threads()
     alone = [detector(seed=seed).fit(eights()).threshold_ for seed in (0, 1)]
     with ThreadPoolExecutor(2) as pool:
         each = [pool.submit(detector(seed=seed).fit, eights()) for seed in (0, 1)]
         together = [trained.result().threshold_ for trained in each]
     assert together == alone
-    assert torch.get_num_threads() == threads
 
 
+def test_torch_keeps_its_number_of_threads():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        detector("pca").fit(eights())
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_process_leaves_the_run_to_its_parent():
-    owner = detector("pca").fit(eights())
-    child = multiprocessing.get_context("fork").Process(target=owner.__dict__.clear)
-    child.start()
-    child.join()
-    assert owner.run_.folder.exists()
+    program = """
+import os, sys
+from arrays import detector, eights
+owner = detector("pca").fit(eights())
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+sys.exit(not owner.run_.folder.exists())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent, check=False)
+    assert done.returncode == 0
 
 
 def test_a_threshold_is_normal_in_every_batch():

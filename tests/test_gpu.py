@@ -8,7 +8,8 @@ import torch
 from rscvae_lab import trainers
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
-from rscvae_lab.trainers import Training, prepare, train, train_ensemble
+from rscvae_lab.engine.process import prepare
+from rscvae_lab.trainers import Training, train, train_ensemble
 
 pytestmark = [
     pytest.mark.slow,

@@ -292,7 +292,7 @@ def test_memory_that_is_freed_is_kept_for_the_next_step():
     code = """
 import resource, torch
 from rscvae_lab.config import Config
-from rscvae_lab.trainers import prepare
+from rscvae_lab.engine.process import prepare
 prepare(Config())
 for _ in range(4):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,7 +1,7 @@
 """`rscvae bench`: our training beside the loops one would write without this package, in one run.
 
 Machines are noisy: contestants take turns, and every ratio is the median over the rounds of two
-figures of one round. What the process does for torch (`trainers.prepare`) serves all of them.
+figures of one round. What the process does for torch (`engine.process`) serves all of them.
 """
 
 import itertools
@@ -32,13 +32,14 @@ from rscvae_lab.bench.page import page_redraws
 from rscvae_lab.bench.timing import Contestant, race, timed, training_speed
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
+from rscvae_lab.engine.process import prepare
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import MODES
 from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs.evaluation import measure
 from rscvae_lab.runs.folder import commit
 from rscvae_lab.storage.files import make_folder, project_root, write_whole
-from rscvae_lab.trainers import prepare, train
+from rscvae_lab.trainers import train
 
 ROUNDS, MOST_SECONDS = 9, 3600
 STACKS = (10, 40)

@@ -129,8 +129,8 @@ def survey(folder: Path) -> str:
     digests = image_cache.digests(folder, [*files.train, *files.test])
     train, test = ([digests.get(file.relative_to(folder).as_posix()) for file in part]
                    for part in (files.train, files.test))
-    known = len([content for content in test if content and content in train])
-    note = f"; {known} test images are training images, byte for byte" * bool(known)
+    n_known = sum(content in {*train} - {None} for content in test)
+    note = f"; {n_known} test images are training images, byte for byte" * bool(n_known)
     try:
         _mask_files(folder, files)
     except InputError as error:
@@ -208,15 +208,15 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
         name = _composed(path.stem)
         return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
 
-    of_tests = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
-    for path, kind, mask in zip(files.test, files.kinds, of_tests):
+    by_image = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
+    for path, kind, mask in zip(files.test, files.kinds, by_image):
         if mask is None and kind != GOOD:
             raise InputError(f"expected the mask of {path} in "
                              f"{truth / kind / (path.stem + '_mask.png')}, found no such file")
     if masks:
         raise InputError(f"expected an image for every mask, found none for "
                          f"{min(masks.values())}")
-    return of_tests
+    return by_image
 
 
 def _kind(folder: Path) -> str:

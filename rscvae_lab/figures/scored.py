@@ -200,9 +200,9 @@ def _about(run: Run, table: pd.DataFrame) -> str:
                  "error is unusual anywhere, threshold "
                  f"{run.metrics['threshold_local']:.4g} likewise. Outlined: where the error is "
                  "higher than anywhere in 95 % of held-out images")
-    begin = "Each image with its reconstruction and error map; w" if is_vae else "W"
-    notes = [f"{text}. {begin}orst first.",
-             run.threshold_note]
+    order = ("Each image with its reconstruction and error map; worst first." if is_vae else
+             "Worst first.")
+    notes = [f"{text}. {order}", run.threshold_note]
     return "\n".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
 
 

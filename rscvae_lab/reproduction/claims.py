@@ -6,9 +6,9 @@ printed tables and from `results/`. Verdicts follow from rules:
 - a mean AUROC is *reproduced* within .01 of the mean of the printed rows, *partly* within .02;
 - a gain is *reproduced* where its interval lies above 0 and ours is between half of and twice
   what the tables give, *partly* where it is less or more, *not reproduced* where the interval lies
-  below 0, or holds 0 and ends more than a point below what the tables give, and else *undecided*.
-  Of a single seed, whose interval does not cover others, a gain below one point is at best
-  undecided;
+  below 0, or includes 0 and ends more than a point below what the tables give, and else
+  *undecided*. Of a single seed, whose interval does not cover others, a gain below one point is at
+  best undecided;
 - a text that its own tables refute *contradicts itself*, whatever ours say, and so does "most
   classes" where no more than half of them rise;
 - what needs data that are not here *cannot be tested here*. Of MVTec AD some categories are: ours

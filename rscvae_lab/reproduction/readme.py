@@ -87,6 +87,7 @@ def report(table: pd.DataFrame) -> str:
     template = Path(__file__).with_name("report.md").read_text("utf-8")
     return Template(template).substitute(
         n_claims=len(table), claims=_claims(table), tables=tables(),
+        rules=claims.__doc__.partition("rules:")[2].strip(),
         verdicts=f"By the last word of each verdict: {counts}. The text of {n_clash} claims "
         "contradicts the paper's own tables", results=headlines(table), floors="\n".join(floors),
         cost="\n".join(line for name, (schedule, rows) in first.items()

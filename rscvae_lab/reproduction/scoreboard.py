@@ -1,7 +1,6 @@
 """The stored results of sweeps beside the paper's printed ones; nothing is trained here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rscvae_lab.engine.draws import steps_per_epoch
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, MODES, row_of
 from rscvae_lab.reproduction.printed import own_papers, printed_aurocs, printed_average
-from rscvae_lab.reproduction.statistics import best_floor, estimate, of_common_seeds, paired
+from rscvae_lab.reproduction.statistics import best_floor, estimate, paired
 from rscvae_lab.runs.run import ROW_NAMES
 from rscvae_lab.runs.table import with_later_settings
 from rscvae_lab.storage import files
@@ -29,6 +28,7 @@ SETTINGS = [each.name for each in fields(Config) if each.name not in
             {"dataset", "category", "mode", "seed", "root", "data", "channels", "stack"}]
 MACHINE = ["device", "precision"]  # may differ between the seeds of a mode, not within one
 LITERAL, LESSON = "literal, 50 epochs", "lesson, 10 epochs"
+LITERAL_TABLES = ("literal_gpu", "literal")  # the first that has a seed counts
 VALUES = {"auroc": "ours", "auroc_heldout_norm": "held-out means", "auroc_best": "oracle"}
 
 
@@ -36,7 +36,7 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     """The table of a sweep, `<folder>/<name>.csv`; a relative folder is in the checkout. Where
     the package was installed it is in the working directory, else among the tables shipped.
     Raises InputError where there is no such table, or it is not one of `rscvae sweep`."""
-    path = files.stored(Path(folder) / f"{name}.csv")
+    path = _place(name, folder)
     expected = f"expected a table of rscvae sweep in {path}"
     if not path.is_file():
         raise InputError(f"{expected}, found no such file")
@@ -48,6 +48,10 @@ def stored(name: str, folder: str | Path = "results") -> pd.DataFrame:
     return table
 
 
+def _place(name: str, folder: str | Path) -> Path:
+    return files.stored(Path(folder) / f"{name}.csv")
+
+
 def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
     """A data set's floors and its trainings of ten epochs (the lesson's schedule), with as method
     `e_all` the mode e whose 1 % of anomalies is counted of the whole training set and not of the
@@ -57,39 +61,37 @@ def both_bases(dataset: str, folder: str | Path = "results") -> pd.DataFrame:
 
 
 def literal(dataset: str, folder: str | Path = "results",
-            tables: Sequence[str] = ("literal_gpu", "literal")) -> pd.DataFrame:
+            tables: Sequence[str] = LITERAL_TABLES) -> pd.DataFrame:
     """As `both_bases`, at the paper's own schedule: each seed whose ten classes are trained in
     every mode, from the first of these tables that has it (the GPU's, else that of CPUs). So a
-    difference between modes is never one of the device. Raises InputError as `stored` and
-    `complete_seeds`, and where no table has such a seed."""
-    seeds: dict[int, pd.DataFrame] = {}
-    for name in tables:
-        try:
-            table = _of_every_mode(_of_dataset(dataset, [stored(name, folder)]))
-        except InputError as found:
-            problem = found
-        else:
-            seeds = dict(list(table.groupby("seed"))) | seeds
+    difference between modes is never one of the device. Raises InputError as `stored`, where a
+    method was trained with several settings, and where no table has such a seed."""
+    seeds = _literal_seeds(dataset, folder, tables)
     if not seeds:
-        raise problem
+        raise InputError("expected a seed that every mode has with every class, found none")
     return _with_floors(dataset, [seeds[seed] for seed in sorted(seeds)], folder)
 
 
-def _of_every_mode(table: pd.DataFrame) -> pd.DataFrame:
-    complete = complete_seeds(table)
-    missing = [mode for mode in MODES if mode not in set(complete.method)]
-    if missing:
-        raise InputError(f"expected a seed of {missing[0]} with every class, found none")
-    common = of_common_seeds(complete)
-    if common.empty:
-        raise InputError("expected a seed that every mode has with every class, found none")
-    return common
+def _literal_seeds(dataset: str, folder: str | Path, tables: Sequence[str]
+                   ) -> dict[int, pd.DataFrame]:
+    seeds: dict[int, pd.DataFrame] = {}
+    for name in tables:
+        if not _place(name, folder).is_file():
+            continue  # without a GPU there is no table of one
+        rows = _of_dataset(dataset, [stored(name, folder)])
+        _refuse_mixed(rows)
+        methods = sorted({*MODES, *rows.method})
+        for seed, of_seed in rows.groupby("seed"):
+            n_classes = of_seed.groupby("method").category.nunique().reindex(methods)
+            if (n_classes == len(CATEGORIES[dataset])).all():
+                seeds.setdefault(seed, of_seed)
+    return seeds
 
 
 def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
     """`literal`, as soon as one seed is complete, and `both_bases`, by the schedule's name."""
     tables = {LESSON: both_bases(dataset, folder)}
-    with suppress(InputError):
+    if _literal_seeds(dataset, folder, LITERAL_TABLES):
         tables = {LITERAL: literal(dataset, folder)} | tables
     return tables
 

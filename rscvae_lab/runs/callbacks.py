@@ -23,7 +23,8 @@ class Epoch(NamedTuple):
 
     @property
     def row(self) -> dict[str, Any]:
-        """`epoch` and `loss`; of a VAE also its terms, the rate and, where evaluated, AUROCs."""
+        """`epoch`, `loss`, `learning_rate` and `seconds`; of a VAE also its terms and, where
+        evaluated, AUROCs."""
         return self.history[-1]
 
 

@@ -14,6 +14,7 @@ from rscvae_lab.config import IMAGE_FOLDERS, Config
 from rscvae_lab.datasets.images import as_images, as_network_input
 from rscvae_lab.datasets.industrial import test_masks
 from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine.process import TF32, restored
 from rscvae_lab.models.vae import VAE, Coding
 from rscvae_lab.regions import least_information
 from rscvae_lab.runs import localization
@@ -27,17 +28,14 @@ _CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 per forward pass; fewer
 @contextmanager
 def _inference(model: VAE) -> Iterator[None]:
     """Eval mode and float32: no image's score depends on the others of its batch."""
-    was_training, backends = model.training, (torch.backends.cudnn, torch.backends.cuda.matmul)
-    tf32 = [each.allow_tf32 for each in backends]
+    was_training = model.training
     model.eval()
-    for each in backends:
-        each.allow_tf32 = False
     try:
-        with torch.inference_mode():
+        with restored(), torch.inference_mode():
+            for backend in TF32:
+                backend.allow_tf32 = False
             yield
     finally:
-        for each, allowed in zip(backends, tf32):
-            each.allow_tf32 = allowed
         model.train(was_training)
 
 

@@ -3,22 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from arrays import detector, eights
 from sklearn.base import clone
 from torch import nn
 
 from rscvae_lab import Detector
-from rscvae_lab.datasets import load_parts
 from rscvae_lab.errors import InputError
-
-
-def eights(part: int = 0) -> np.ndarray:
-    """The digit 8 as a user has it: uint8 (N, 8, 8)."""
-    images, labels = load_parts("digits")[part]
-    return images[labels == 8][:, 0].numpy()
-
-
-def detector(mode: str = "o", **arguments) -> Detector:
-    return Detector(mode, **{"epochs": 1, "resize": 32, "progress": False} | arguments)
 
 
 class Encoder(nn.Module):
