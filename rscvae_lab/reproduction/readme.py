@@ -26,6 +26,8 @@ HEADLINES = {  # the README's first table: claims in fewer words
         "the same, of the training set: MNIST",
     "S_a falls by .036 on average": "codes follow images ($S_a$): Fashion-MNIST",
 }
+LAYOUTS = {"AUROC": "{:.4g}", "points": "{:+.2f}", "S_a": "{:+.3f}", "classes": "{:.3g}",
+           "categories": "{:.0f}"}
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
@@ -63,10 +65,8 @@ def headlines(table: pd.DataFrame) -> str:
     lines = [_row("what the paper claims", ["paper's text", "its tables", "ours (95 % interval)",
                                             "seeds", "verdict"]), "|---" * 6 + "|"]
     for row in table.set_index("claim").loc[list(HEADLINES)].itertuples():
-        layout = "{:+.3f}" if row.unit == "S_a" else "{:+.2f}"
-        printed, recomputed, ours, low, high = (
-            layout.format(value) if value == value else "–"
-            for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
+        values = [row.printed, row.recomputed, row.ours, row.low, row.high]
+        printed, recomputed, ours, low, high = _numbers(values, LAYOUTS[row.unit])
         lines.append(_row(HEADLINES[row.Index], [printed, recomputed, f"{ours} ({low} to {high})",
                                                  str(row.seeds), row.verdict]))
     return "\n".join(lines)
@@ -99,9 +99,8 @@ def _claims(table: pd.DataFrame) -> str:
     lines = [_row("claim", ["place", "printed", "tables", "ours (95 % interval)", "seeds",
                             "schedule", "verdict"]), "|---" * 8 + "|"]
     for row in table.itertuples():
-        printed, recomputed, ours, low, high = (
-            f"{value:.4g}" if value == value else "–"
-            for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
+        values = [row.printed, row.recomputed, row.ours, row.low, row.high]
+        printed, recomputed, ours, low, high = _numbers(values, LAYOUTS[row.unit])
         of_seeds = ", by seed" if row.unit == "classes" else ""
         interval = f"{ours} ({low} to {high}{of_seeds})" if row.seeds else "–"
         lines.append(_row(row.claim, [row.place, printed, recomputed, interval,
@@ -178,5 +177,5 @@ def _row(label: str, cells: Iterable[str]) -> str:
     return f"| {label} | " + " | ".join(cells) + " |"
 
 
-def _numbers(values: pd.Series, layout: str = "{:.3f}") -> list[str]:
+def _numbers(values: Iterable[float], layout: str = "{:.3f}") -> list[str]:
     return [layout.format(value) if value == value else "–" for value in values]
