@@ -35,10 +35,8 @@ STABLE = 0.001  # a gain of the tables that is none
 _ROUNDING = 0.00101  # half a thousandth each of rows and mean, and float error
 COLUMNS = ("claim", "place", "unit", "printed", "recomputed", "ours", "low", "high", "seeds",
            "schedule", "verdict", "shown")
-_PAIRS = {  # kinds of claims about the anomalies' loss and number: our rows, without and with
-    "loss, l_enc1": ("e_half_enc1", "o"), "loss, l_consist": ("e_half", "e_half_enc1"),
-    "amount": ("e", "e_fifth"), "number": ("e_3", "e"), "loss, l_enc1, parts": ("e_enc1", "o"),
-    "loss, l_consist, parts": ("e", "e_enc1"),
+_FEWER = {  # mode e by its p, and by whether l_consist is used on the anomalies
+    (0.002, True): "e_fifth", (0.005, True): "e_half", (0.005, False): "e_half_enc1",
 }
 _VALUES = {"deviation": "semantic_deviation_rate", "s_a": "s_a", "s_a classes": "s_a"}
 
@@ -111,8 +109,7 @@ def differences(fresh: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e
 def _tables(dataset: str, folder: str | Path) -> Mapping[str, pd.DataFrame]:
     """Our rows by schedule, the paper's own first, where ten classes of a seed are trained."""
     anomalies = scoreboard.stored("anomalies", folder).query("anomaly_base == 'class'")
-    names = {(0.002, True): "e_fifth", (0.005, True): "e_half", (0.005, False): "e_half_enc1"}
-    methods = [names[key] for key in zip(anomalies.p, anomalies.consist_on_anomaly)]
+    methods = [_FEWER[key] for key in zip(anomalies.p, anomalies.consist_on_anomaly)]
     tables = scoreboard.schedules(dataset, folder)
     parts = [tables[scoreboard.LESSON], anomalies.assign(method=methods),
              scoreboard.stored("rivals", folder)]
@@ -121,7 +118,8 @@ def _tables(dataset: str, folder: str | Path) -> Mapping[str, pd.DataFrame]:
 
 
 def _row(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
-    scale, unit = (1, "AUROC") if claim.kind == "mean" else (100, "points")
+    is_mean = claim.kind in ("mean", "loss, mean")
+    scale, unit = (1, "AUROC") if is_mean else (100, "points")
     if claim.kind in ("s_a", "count", "classes", "s_a classes"):
         scale, unit = 1, {"s_a": "S_a", "count": "categories"}.get(claim.kind, "classes")
     expected, text = _recomputed(claim), claim.printed / scale
@@ -131,7 +129,7 @@ def _row(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> dict[str, obje
     among = _recomputed(claim, here[0]) if partial and "loss" not in claim.kind else expected
     if claim.kind in ("classes", "s_a classes"):
         verdict = _verdict_on_counts(ours)
-    elif claim.kind == "mean":
+    elif is_mean:
         verdict = _verdict_on_mean(ours, among)
     else:
         sign = -1 if claim.kind == "s_a" else 1
@@ -162,12 +160,11 @@ def _recomputed(claim: pd.Series, categories: Collection[str] | None = None) -> 
         return float((change < 0).sum() if claim.kind == "s_a classes" else change.mean())
     if claim.kind.startswith("loss"):
         losses = printed_losses(claim.dataset)
-        before, after = ("o", "e, l_enc1") if "enc1" in claim.kind else ("e, l_enc1", "e")
-        return losses[after] - losses[before]
+        return {"loss, mean": losses["e"], "loss, l_enc1": losses["e, l_enc1"] - losses["o"],
+                "loss, l_consist": losses["e"] - losses["e, l_enc1"]}[claim.kind]
     table = scoreboard.printed_readings(claim.dataset)
     table = table.loc[sorted(categories or table.index)]
-    without = claim.kind in ("amount", "number", "deviation")
-    if without or not {claim.method, claim.other} <= {"", *table}:
+    if claim.kind in ("number", "deviation") or not {claim.method, claim.other} <= {"", *table}:
         return float("nan")
     if claim.kind == "mean":
         return float(table[claim.method].mean())
@@ -177,14 +174,13 @@ def _recomputed(claim: pd.Series, categories: Collection[str] | None = None) -> 
 
 def _ours(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate | None, str]:
     """Our figure from the first schedule that has the rows it needs, and that schedule."""
-    method, other = _PAIRS.get(claim.kind, (claim.method, claim.other))
     value = _VALUES.get(claim.kind, "auroc")
     for schedule, table in tables.items():
-        if not {method, other} <= {"", *table.method}:
+        if not {claim.method, claim.other} <= {"", *table.method}:
             continue
-        if claim.kind == "mean":
-            return estimate(units(table, method, value)), schedule
-        change = paired(table, method, other, value)
+        if not claim.other:
+            return estimate(units(table, claim.method, value)), schedule
+        change = paired(table, claim.method, claim.other, value)
         if "classes" in claim.kind:
             better = change < 0 if value == "s_a" else change > 0
             counts = better.sum()
