@@ -67,6 +67,17 @@ def test_a_console_that_lacks_a_letter_shows_its_number(tmp_path):
     assert "donn\xe9es-\\u6570\\u636e" in listed
 
 
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, monkeypatch):
+    """As in `rscvae data list | head -1`."""
+    monkeypatch.setenv("RSCVAE_DATA", str(tmp_path))
+    command = [sys.executable, "-m", "rscvae_lab", "data", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 1
+
+
 def test_shipped_weights_score_from_any_folder(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["--run", "pretrained/mnist-5/o", "--images", str(pictures)]

@@ -3,6 +3,7 @@ does, this file what becomes of its errors."""
 
 import argparse
 import io
+import os
 import signal
 import sys
 
@@ -18,7 +19,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed; 130, stopped."""
+    """Runs one command. Exit status: 0; 2, a user's mistake; 1, work that failed, or output
+    that nobody reads; 130, stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names that a console of cp1252 cannot show
@@ -26,10 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
     args = argparse.Namespace(command=None)
     try:
         args = command_line().parse_args(arguments)
-        return args.command(args) or 0
+        status = args.command(args) or 0
+        sys.stdout.flush()
+        return status
     except (InputError, NotebookFailed) as error:
         say(error)
         return 2 if isinstance(error, InputError) else 1
+    except BrokenPipeError:  # the reader of the output, `head` say, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         reason, file = error.strerror or error, error.filename or "no file named"
         say(f"{reason}: {file}")

@@ -38,6 +38,8 @@ COLUMNS = ("claim", "place", "unit", "printed", "recomputed", "ours", "low", "hi
 _FEWER = {  # mode e by its p, and by whether l_consist is used on the anomalies
     (0.002, True): "e_fifth", (0.005, True): "e_half", (0.005, False): "e_half_enc1",
 }
+_LAYOUTS = {"AUROC": "{:.4g}", "points": "{:+.2f}", "S_a": "{:+.3f}", "classes": "{:.3g}",
+            "categories": "{:.0f}"}
 _VALUES = {"deviation": "semantic_deviation_rate", "s_a": "s_a", "s_a classes": "s_a"}
 
 
@@ -76,16 +78,30 @@ def stored_claims() -> pd.DataFrame:
     return pd.read_csv(path, dtype={"shown": str})
 
 
+def written(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims as a reader sees them: index `claim`, all else text, rounded by its unit."""
+    rows = []
+    for row in table.itertuples():
+        printed, recomputed, ours, low, high = (
+            _LAYOUTS[row.unit].format(value) if value == value else "–"
+            for value in (row.printed, row.recomputed, row.ours, row.low, row.high))
+        by_seed = ", by seed" if row.unit == "classes" else ""
+        rows.append({"claim": row.claim, "place": row.place, "printed": printed,
+                     "tables": recomputed, "ours (95 % interval)":
+                     f"{ours} ({low} to {high}{by_seed})" if row.seeds else "–",
+                     "seeds": str(row.seeds or "–"), "schedule": row.schedule,
+                     "verdict": row.verdict})
+    return pd.DataFrame(rows).set_index("claim")
+
+
 def as_text(table: pd.DataFrame) -> str:
     """The claims for a terminal: verdict, figures, claim."""
-    lines = [f"{'verdict':38} {'printed':>8} {'tables':>8} {'ours':>8}  {'95 % interval':18}  "
-             "seeds  claim (place)"]
-    for row in table.itertuples():
-        printed, recomputed, ours = (f"{value:8g}" if value == value else f"{'–':>8}" for value in
-                                     (row.printed, row.recomputed, row.ours))
-        interval = f"{row.low:g} to {row.high:g}" if row.low == row.low else ""
-        lines.append(f"{row.verdict:38} {printed} {recomputed} {ours}  {interval:18}  "
-                     f"{row.seeds:5}  {row.claim} ({row.place}; {row.unit})")
+    lines = [f"{'verdict':44} {'printed':>8} {'tables':>8}  {'ours (95 % interval)':28}  "
+             "seeds  claim (place; unit)"]
+    for unit, (claim, row) in zip(table.unit, written(table).iterrows()):
+        lines.append(f"{row.verdict:44} {row.printed:>8} {row.tables:>8}  "
+                     f"{row['ours (95 % interval)']:28}  {row.seeds:>5}  {claim} "
+                     f"({row.place}; {unit})")
     return "\n".join(lines)
 
 

@@ -26,8 +26,6 @@ HEADLINES = {  # the README's first table: claims in fewer words
         "the same, of the training set: MNIST",
     "S_a falls by .036 on average": "codes follow images ($S_a$): Fashion-MNIST",
 }
-LAYOUTS = {"AUROC": "{:.4g}", "points": "{:+.2f}", "S_a": "{:+.3f}", "classes": "{:.3g}",
-           "categories": "{:.0f}"}
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
@@ -62,14 +60,9 @@ def hero() -> Figure:
 
 def headlines(table: pd.DataFrame) -> str:
     """The README's first table from all claims, as Markdown."""
-    lines = [_row("what the paper claims", ["paper's text", "its tables", "ours (95 % interval)",
-                                            "seeds", "verdict"]), "|---" * 6 + "|"]
-    for row in table.set_index("claim").loc[list(HEADLINES)].itertuples():
-        values = [row.printed, row.recomputed, row.ours, row.low, row.high]
-        printed, recomputed, ours, low, high = _numbers(values, LAYOUTS[row.unit])
-        lines.append(_row(HEADLINES[row.Index], [printed, recomputed, f"{ours} ({low} to {high})",
-                                                 str(row.seeds), row.verdict]))
-    return "\n".join(lines)
+    rows = claims.written(table).loc[list(HEADLINES)].drop(columns=["place", "schedule"])
+    return _table("what the paper claims", rows.rename(
+        index=HEADLINES, columns={"printed": "paper's text", "tables": "its tables"}))
 
 
 def report(table: pd.DataFrame) -> str:
@@ -86,7 +79,7 @@ def report(table: pd.DataFrame) -> str:
                    for method, gain in zip(gains.index, gains.itertuples(index=False))]
     template = Path(__file__).with_name("report.md").read_text("utf-8")
     return Template(template).substitute(
-        n_claims=len(table), claims=_claims(table), tables=tables(),
+        n_claims=len(table), claims=_table("claim", claims.written(table)), tables=tables(),
         rules=claims.__doc__.partition("rules:")[2].strip(),
         verdicts=f"By the last word of each verdict: {counts}. The text of {n_clash} claims "
         "contradicts the paper's own tables", results=headlines(table), floors="\n".join(floors),
@@ -94,18 +87,9 @@ def report(table: pd.DataFrame) -> str:
                        for line in _cost(f"{DATASETS[name]}, {schedule}", rows)))
 
 
-def _claims(table: pd.DataFrame) -> str:
-    """All claims as a table of Markdown."""
-    lines = [_row("claim", ["place", "printed", "tables", "ours (95 % interval)", "seeds",
-                            "schedule", "verdict"]), "|---" * 8 + "|"]
-    for row in table.itertuples():
-        values = [row.printed, row.recomputed, row.ours, row.low, row.high]
-        printed, recomputed, ours, low, high = _numbers(values, LAYOUTS[row.unit])
-        of_seeds = ", by seed" if row.unit == "classes" else ""
-        interval = f"{ours} ({low} to {high}{of_seeds})" if row.seeds else "–"
-        lines.append(_row(row.claim, [row.place, printed, recomputed, interval,
-                                      str(row.seeds or "–"), row.schedule, row.verdict]))
-    return "\n".join(lines)
+def _table(corner: str, rows: pd.DataFrame) -> str:
+    lines = [_row(corner, rows.columns), "|---" * (1 + len(rows.columns)) + "|"]
+    return "\n".join([*lines, *(_row(label, row) for label, row in rows.iterrows())])
 
 
 def _cost(name: str, rows: pd.DataFrame) -> list[str]:
@@ -177,5 +161,5 @@ def _row(label: str, cells: Iterable[str]) -> str:
     return f"| {label} | " + " | ".join(cells) + " |"
 
 
-def _numbers(values: Iterable[float], layout: str = "{:.3f}") -> list[str]:
+def _numbers(values: pd.Series, layout: str = "{:.3f}") -> list[str]:
     return [layout.format(value) if value == value else "–" for value in values]
