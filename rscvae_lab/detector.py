@@ -28,7 +28,8 @@ from rscvae_lab.storage.files import METRICS, make_folder, write_whole
 from rscvae_lab.trainers import train
 
 _STEP = 16  # the plain network halves images four times
-_OF_IMAGES = ("channels", "image_size", "data")  # which settings cannot name
+_OF_IMAGES = ("channels", "image_size", "data")  # follow from the images, and are no settings
+_ARGUMENTS = {"mode": "mode", "epochs": "epochs", "seed": "seed", "category": "name"}
 _OF_RUNS = ("dataset", "root", "data", "stack", "recipe", "objective", "device")  # not settings
 _GIVEN = ("mode", "epochs", "seed", "channels", "image_size", "category", "encoder", "decoder")
 _ONE_AT_A_TIME = RLock()  # trainings, since torch's random generator is one for all threads
@@ -107,8 +108,11 @@ class Detector(OutlierMixin, BaseEstimator):
             raise InputError(f"expected settings as a dictionary, found {settings!r}")
         for name in _OF_IMAGES:
             if name in settings:
-                raise InputError(f"expected settings that images do not decide, found {name}"
-                                 + (": resize=N resizes them" if name == "image_size" else ""))
+                raise InputError(f"expected no setting {name}: it follows from the images"
+                                 + (", resize=N resizes them" if name == "image_size" else ""))
+        for name, argument in _ARGUMENTS.items():
+            if name in settings:
+                raise InputError(f"expected no setting {name}: Detector({argument}=...) has it")
         check_names(settings)
         config = Config(**{
             "dataset": ARRAYS, "category": self.name, "mode": self.mode, "epochs": self.epochs,

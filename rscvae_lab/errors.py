@@ -27,7 +27,8 @@ class NotebookFailed(Exception):
 
 
 class TrainingStopped(Exception):
-    """A callback interrupted a training; its state is saved, and `resume` continues it."""
+    """A callback interrupted a training. The state of a VAE is saved, and `resume` continues it; a
+    compared method begins again."""
 
 
 def one_line(message: object) -> str:

@@ -59,9 +59,10 @@ class Regions:
         reconstructed well, so l_recon misses it. Deviated: its code is unknown, as in Fig. 4d.
         """
         regions = np.asarray(regions)
-        known = np.where(np.asarray(l_recon) <= self.worst_recon, "case 2", "case 3")
+        case_1, case_2, case_3, deviated = CASES
+        known = np.where(np.asarray(l_recon) <= self.worst_recon, case_2, case_3)
         return np.select([regions == NORMAL_REGION, regions == UNKNOWN_REGION],
-                         ["case 1", "deviated"], known)
+                         [case_1, deviated], known)
 
 
 def least_information(heldout_l_enc1: np.ndarray) -> float:
@@ -75,10 +76,3 @@ def distance(mu: np.ndarray, codes: np.ndarray, k: int = K_NEAREST) -> np.ndarra
     nearest = NearestNeighbors(n_neighbors=min(k, len(codes)), algorithm="brute").fit(codes)
     return nearest.kneighbors(mu)[0].mean(1)
 
-
-def semantic_deviation_rate(regions: np.ndarray) -> float:
-    """The share of novel images in the unknown region. The claim to test: it rises from vae to e.
-    Raises InputError without images."""
-    if not len(regions):
-        raise InputError("expected novel images to measure their semantic deviation, found none")
-    return float(np.mean(np.asarray(regions) == UNKNOWN_REGION))

@@ -37,6 +37,7 @@ from rscvae_lab.runs.table import Table, Unit
 from rscvae_lab.storage.files import (
     CONFIG,
     METRICS,
+    STATE,
     begins_with,
     make_folder,
     output_file,
@@ -70,7 +71,7 @@ def plan(dataset: str, categories: str, methods: str, seeds: str, settings: dict
         raise InputError(f"expected at least one model in an ensemble, found a stack of {stack}")
     for name in ("dataset", "category", "mode", "seed", "stack"):
         if name in settings:
-            raise InputError(f"a sweep varies {name} itself: expected other settings, found it")
+            raise InputError(f"expected no setting {name}: a sweep sets it itself")
     settings = {"threads": 1} | settings  # one model per core is faster than threads
     names = category_list(dataset, categories, settings.get("root", ""))
     combinations = product(parse_seeds(seeds), names, map(training_of, _names(methods)))
@@ -297,4 +298,5 @@ def store_runs(files: dict[str, dict[str, bytes]], runs: Path) -> None:
         folder = make_folder(runs / name)
         for file in sorted(contents, key=lambda file: (file == METRICS) - (file == CONFIG)):
             write_whole(folder / file, contents[file])
+        (folder / STATE).unlink(missing_ok=True)  # of a training that was begun here
         Run.load(folder)

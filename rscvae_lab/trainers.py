@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from rscvae_lab import losses
 from rscvae_lab.baselines.fitting import following, seeded
 from rscvae_lab.config import ARRAYS, Config
-from rscvae_lab.config.schema import own_code
+from rscvae_lab.config.schema import own_code, resolve_precision
 from rscvae_lab.datasets import identified, load_split, survey
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.batches import Batch, Batches
@@ -32,11 +32,11 @@ from rscvae_lab.models.vae import VAE
 from rscvae_lab.runs import folder as folders
 from rscvae_lab.runs.callbacks import Callback, Epoch, call, write_log
 from rscvae_lab.runs.journal import Journal, optimizer_tensors
-from rscvae_lab.runs.run import WEIGHTS, Run
-from rscvae_lab.storage.files import runs_root
+from rscvae_lab.runs.run import Run
+from rscvae_lab.storage.files import WEIGHTS, absolute, runs_root
 from rscvae_lab.storage.tensors import save_weights
 
-SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # a kill costs these, and the epoch in hand
+SAVE_SECONDS = {"cpu": 1.0, "cuda": 30.0}  # between saved states: a kill loses what came after
 PER_MODEL = ("dataset", "category", "mode", "seed", "fraction", "heldout", "split_seed", "p",
              "shifts", "anomaly_base", "anomaly_draw", "lambda_consist", "beta",
              "consist_on_anomaly")  # in which the models of an ensemble may differ
@@ -99,17 +99,21 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
     >>> run.metrics["n_train"], run.history.epoch.tolist(), 0 < run.metrics["auroc"] < 1
     (107, [1], True)
     """
-    config = replace(config, **{half: identity(network) for half, network in
-                                zip(("encoder", "decoder"), networks) if network is not None})
+    own = {half: identity(network) for half, network in zip(("encoder", "decoder"), networks)
+           if network is not None}
+    if own and config.precision == resolve_precision("auto", config.device) and not (
+            config.encoder or config.decoder):
+        own["precision"] = "auto"  # which is another one with networks of the user's own
+    config = replace(config, **own)
     _check_code(config)
     if split is not None and config.dataset != ARRAYS:
-        raise InputError("a split of one's own goes with data set arrays, which Detector makes, "
-                         f"found {config.dataset}")
+        raise InputError("expected data set arrays, which Detector makes, with a split of one's "
+                         f"own, found {config.dataset}")
     config = identified(config)
     out = folders.default(config) if out is None else out
     finished = folders.find(out, config, resume, networks)
     if finished:
-        torch.set_num_threads(config.threads)  # what is computed next is for as busy a machine
+        torch.set_num_threads(config.threads)  # as if it had been trained here
         return finished
     if not config.method.is_vae:
         return _fit_baseline(config, out, progress, wait, callbacks, split)
@@ -137,10 +141,18 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
         earlier = [folders.find(out, config, True, networks) for config, out in zip(configs, outs)]
         if all(earlier):
             return earlier  # by the process that was waited for
-        places = [folders.begin(out, config) for config, out in zip(configs, outs)]
+        places = [absolute(out) for out in outs]
+        training = Training(configs, places, splits, networks)  # may refuse, leaving nothing
+        new = [place for place in places if not folders.is_begun(place)]
+        for place, config in zip(places, configs):
+            folders.begin(place, config)
         say_what_is_read(configs, progress)
-        training = Training(configs, places, splits, networks)
-        training.run(progress, callbacks)
+        try:
+            training.run(progress, callbacks)
+        except Exception:
+            if not training.journal.epochs:
+                folders.withdraw(new)
+            raise
         finished = [folders.finish(*parts, networks=networks)
                     for parts in zip(places, configs, splits, training.histories)]
         training.journal.discard()
@@ -302,6 +314,7 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         finished = folders.find(out, config, resume=True)  # by the process that was waited for
         if finished:
             return finished
+        is_new = not folders.is_begun(out)
         place, start = folders.begin(out, config), time.perf_counter()
         say_what_is_read([config], progress)
         rows: list[dict[str, float]] = []
@@ -315,8 +328,13 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
                 raise TrainingStopped(f"stopped after epoch {epoch} of {config.epochs}; "
                                       f"{config.mode} begins again")
 
-        with following(progress, follow):
-            model.fit(split.train)
+        try:
+            with following(progress, follow):
+                model.fit(split.train)
+        except Exception:
+            if is_new and not rows:
+                folders.withdraw([place])
+            raise
         save_weights(place / WEIGHTS, model)
         # of a method that does not follow, its losses
         history = rows or [{"epoch": epoch, "loss": loss}

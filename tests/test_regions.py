@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rscvae_lab.errors import InputError
-from rscvae_lab.regions import Regions, distance, semantic_deviation_rate
+from rscvae_lab.regions import Regions, distance
 
 CODES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.5]])
 REGIONS = Regions(CODES, least_information=10.0, farthest=2.0, worst_recon=50.0)
@@ -58,16 +58,11 @@ def test_borders_are_percentiles_of_heldout_normals():
     assert (l_recon <= regions.worst_recon).mean() == pytest.approx(0.95, abs=1e-3)
 
 
-def test_the_rate_counts_unknown_codes():
-    assert semantic_deviation_rate(np.array(["unknown", "normal", "anomalous", "unknown"])) == 0.5
-
-
 @pytest.mark.parametrize(
     "call",
     [
         lambda: Regions.calibrated(CODES, CODES[:0], np.array([]), np.array([])),
         lambda: Regions.calibrated(CODES[:0], CODES, np.ones(5), np.ones(5)),
-        lambda: semantic_deviation_rate(np.array([])),
     ],
 )
 def test_nothing_to_measure_is_refused(call):

@@ -89,7 +89,7 @@ def test_a_wrong_plan_is_refused(arguments, message):
 
 
 def test_what_a_sweep_varies_is_no_setting():
-    with pytest.raises(InputError, match="a sweep varies seed itself"):
+    with pytest.raises(InputError, match="expected no setting seed: a sweep sets it"):
         plan("digits", "8", "o", "0", {"seed": 3})
 
 

@@ -15,7 +15,7 @@ from rscvae_lab.config import require_vae
 from rscvae_lab.datasets import load_split
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.models.vae import Coding
-from rscvae_lab.regions import CASES, REGIONS, Regions, distance, semantic_deviation_rate
+from rscvae_lab.regions import CASES, REGIONS, Regions, distance
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import code
 
@@ -85,7 +85,7 @@ def _region_row(survey: Survey) -> dict[str, float]:
     for name, group in (("normal", normal), ("novel", novel)):
         row |= {f"{name}_in_{region}": (group.region == region).mean() for region in REGIONS}
     row |= {name.replace(" ", "_"): (novel.case == name).mean() for name in CASES}
-    return row | {"semantic_deviation_rate": semantic_deviation_rate(novel.region),
+    return row | {"semantic_deviation_rate": row["novel_in_unknown"],
                   "n_heldout": len(survey.split.heldout),
                   "border_nats": survey.regions.least_information,
                   "information_normal": normal.l_enc1.mean(),

@@ -11,12 +11,11 @@ no sampling is needed. A novel image has a high energy, or f moves it far:
 Source: Zhai, Cheng, Lu and Zhang 2016, based on Vincent 2011. Our deviations: h is the VAEs'
 encoder without batch normalisation, which would make dE/dx depend on the batch, and with softplus,
 because training needs the second derivative of h; noise of 0.25 grey levels; no recurrent or
-tabular networks. `dsebm` scores by -r, because the energy of digits follows their amount of ink;
-`dsebm_energy` by -e, as the paper's column of Fashion-MNIST does, which is that of Golan and
-El-Yaniv 2018.
+tabular networks. `dsebm` scores by DSEBM-r, because the energy of digits follows their amount of
+ink; `dsebm_energy` by DSEBM-e, as the paper's column of Fashion-MNIST does, which is that of Golan
+and El-Yaniv 2018.
 """
 
-from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -24,7 +23,6 @@ from torch import Tensor, nn
 
 from rscvae_lab.baselines.fitting import minimise, score_chunks, seeded
 from rscvae_lab.config import Config
-from rscvae_lab.errors import InputError
 
 NOISE = 0.25  # standard deviation in grey levels: 0.5 where pixels are in [-1, 1]
 CHUNK = 64  # images whose gradients are in memory at once
@@ -40,9 +38,8 @@ def potentials(config: Config) -> nn.Sequential:
 
 
 class DSEBM(nn.Module):
-    """A deep energy-based model of images; `h` replaces `potentials(config)`."""
-
-    kind = "reconstruction"  # of its score
+    """A deep energy-based model of images, scored by its reconstruction (DSEBM-r); `h` replaces
+    `potentials(config)`."""
 
     def __init__(self, config: Config, h: nn.Module | None = None):
         super().__init__()
@@ -73,20 +70,17 @@ class DSEBM(nn.Module):
         self.losses = minimise(self, images, self.config, loss)
         return self
 
-    def score(self, images: Tensor, kind: str | None = None) -> Tensor:
-        """How novel each image is, (N,) on the CPU: `reconstruction`, the mean squared distance
-        from x to f(x), or `energy`, E(x); None: the model's own kind. Raises InputError for
-        another one."""
-        kind = kind or self.kind
-        kinds: dict[str, Callable[[Tensor], Tensor]] = {
-            "reconstruction": lambda x: (x - self.denoise(x)).square().flatten(1).mean(1),
-            "energy": self.energy}
-        if kind not in kinds:
-            raise InputError(f"unknown kind of score {kind!r}: expected {' or '.join(kinds)}")
-        return score_chunks(self, images, self.config, kinds[kind], CHUNK)
+    def novelty(self, x: Tensor) -> Tensor:
+        """The mean squared distance from x to f(x), (B,), of x in [0, 1]."""
+        return (x - self.denoise(x)).square().flatten(1).mean(1)
+
+    def score(self, images: Tensor) -> Tensor:
+        """How novel each image is, (N,) on the CPU."""
+        return score_chunks(self, images, self.config, self.novelty, CHUNK)
 
 
 class ByEnergy(DSEBM):
-    """The same model, scored by its energy (DSEBM-e)."""
+    """The same model, scored by its energy E(x) (DSEBM-e)."""
 
-    kind = "energy"
+    def novelty(self, x: Tensor) -> Tensor:
+        return self.energy(x)

@@ -89,7 +89,8 @@ def fit_epochs(model: nn.Module, images: Tensor, config: Config, step: Step) -> 
                                  f"{config.learning_rate:g}")
             losses.append(loss)
             bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
-            follow(epoch, loss)
+            with torch.random.fork_rng():  # a callback's draws change nothing
+                follow(epoch, loss)
     model.eval()
     return losses
 

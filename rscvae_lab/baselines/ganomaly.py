@@ -14,7 +14,7 @@ reinitialised when their loss falls below 1e-5, since their gradient is then use
 after 10 epochs, one seed: .87, against .91 at 2e-4).
 
 Source: Akcay, Atapour-Abarghouei and Breckon 2018. The score and ||z - z_re|| are squared as in
-their code; the paper prints a norm of order 1. There are two of it here:
+their code; the paper prints a norm of order 1. There are two versions here:
 
 - `AsPublished` has their networks: a DCGAN's, with tanh, images in [-1, 1], and initial weights
   from N(0, 0.02^2);

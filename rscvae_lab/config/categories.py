@@ -48,10 +48,10 @@ def class_index(dataset: str, category: str | int) -> int:
         raise InputError(f"expected a data set whose classes are known, found {dataset}")
     names = CATEGORIES[known_dataset(dataset)]
     text = str(category).strip()
-    if text.isdecimal() and int(text) < len(names):
+    if text.isdecimal() and len(text) < 10 and int(text) < len(names):
         return int(text)
     slugs = [slug(name) for name in names]
-    if text and slug(text) in slugs:
+    if slug(text) in slugs and not slug(text).isdecimal():  # -1 is no 1
         return slugs.index(slug(text))
     expected = ", ".join(f"{i} {name}" if str(i) != name else name for i, name in enumerate(names))
     raise InputError(f"unknown category {text!r} of {dataset}: expected one of {expected}")
@@ -76,7 +76,10 @@ def category_list(dataset: str, text: str, root: str = "") -> list[str]:
         raise InputError("expected a data set on disk, found arrays: Detector trains on these")
     is_folder = known_dataset(dataset) == FOLDER
     every = subfolders(root) if is_folder else CATEGORIES[known_dataset(dataset)]
-    names = list(map(str.strip, next(csv.reader([text], skipinitialspace=True), [])))
+    try:
+        names = list(map(str.strip, next(csv.reader([text], skipinitialspace=True), [])))
+    except csv.Error:
+        raise InputError(f"expected categories in one line, found {text!r}") from None
     if text.strip().lower() == "all":
         names = every
     elif normalize("NFC", text) in (normalize("NFC", name) for name in every):

@@ -21,17 +21,18 @@ from rscvae_lab.errors import InputError
 _LIBRARIES = {"builtins", "torch", "torchvision", "numpy"}  # known by their names
 _UNTOLD = {*_LIBRARIES, *sys.stdlib_module_names, "rscvae_lab"}  # modules likewise
 _INSTALLED = {"site-packages", "dist-packages"}  # where other libraries lie, known by their names
+_PLAIN = int | float | complex | str | bytes | None  # whose repr tells all
 _LOSSES = tuple(Path(__file__).parents[1] / f"{name}.py" for name in ("losses", "divergences"))
 SHIPPED_LOSSES = "46c2429e519b"  # their fingerprint as of RECIPE; a test holds it
 
 
 def fingerprint(*things: Any) -> str:
     """Twelve hexadecimal digits of functions and classes by their source, with the values and
-    functions that it refers to, modules of the user's own likewise, and of plain values and
+    functions that they refer to, modules of the user's own likewise, and of plain values and
     arrays. Comments and docstrings do not count, what libraries hold is known by its name. Raises
     InputError for code whose source cannot be read, and for objects that look otherwise in every
     process."""
-    text = "\n".join(word for thing in things for word in _words(thing, set()))
+    text = "\n".join(word for thing in things for word in _words(thing, {}))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -64,8 +65,9 @@ def _of_network(network: torch.nn.Module) -> list[Any]:
     return structure(network) + weights
 
 
-def _words(thing: Any, seen: set[int]) -> list[str]:
-    """Text that differs where two things do."""
+def _words(thing: Any, seen: dict[int, Any]) -> list[str]:
+    """Text that differs where two things do. What was `seen` stays in memory, so that nothing else
+    gets its address."""
     def words(parts: Iterable[Any]) -> list[str]:
         return [word for part in parts for word in _words(part, seen)]
 
@@ -82,7 +84,7 @@ def _words(thing: Any, seen: set[int]) -> list[str]:
     if inspect.isclass(thing) or inspect.isroutine(thing):
         if _is_library(thing.__module__) or id(thing) in seen:
             return [code_name(thing)]
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         parts = _of_class(thing) if inspect.isclass(thing) else _of_function(thing)
         return [code_name(thing), *words(parts)]
     if isinstance(thing, torch.nn.Module):
@@ -92,12 +94,15 @@ def _words(thing: Any, seen: set[int]) -> list[str]:
     if hasattr(thing, "tobytes"):
         return [str(thing.shape), hashlib.sha256(thing.tobytes()).hexdigest()]
     text, is_own = repr(thing), not _is_library(type(thing).__module__)
-    if not (" at 0x" in text or (callable(thing) and is_own)):
+    is_nested = isinstance(thing, dict | list | tuple) and not all(
+        isinstance(part, _PLAIN) for part in _of_object(thing))
+    if not (" at 0x" in text or is_nested or (callable(thing) and is_own)):
         return [text]
     if id(thing) in seen:
         return []
-    seen.add(id(thing))
-    return words(_of_object(thing))
+    seen[id(thing)] = thing
+    heading = [f"{type(thing).__name__} of {len(thing)}"] if is_nested else []
+    return heading + words(_of_object(thing))
 
 
 def _is_library(module: str | None) -> bool:
@@ -119,11 +124,11 @@ def _of_object(thing: Any) -> list[Any]:
     return [type(thing), arguments, *state[:1], *map(list, filter(None, state[1:3]))]
 
 
-def _of_module(module: ModuleType, seen: set[int]) -> list[Any]:
+def _of_module(module: ModuleType, seen: dict[int, Any]) -> list[Any]:
     """The source of a user's own module, and the modules that it imports."""
     if module.__name__.split(".")[0] in _UNTOLD or id(module) in seen:
         return []
-    seen.add(id(module))
+    seen[id(module)] = module
     path = Path(getattr(module, "__file__", None) or "")
     if path.suffix != ".py":  # a folder of modules
         return [part for _, part in sorted(vars(module).items()) if isinstance(part, ModuleType)]
@@ -141,9 +146,10 @@ def _of_module(module: ModuleType, seen: set[int]) -> list[Any]:
 
 
 def _of_function(function: Callable) -> list[Any]:
-    function = inspect.unwrap(function)
-    try:
-        source = textwrap.dedent(inspect.getsource(function))
+    if not hasattr(function, "__code__"):  # of lru_cache, say
+        function = inspect.unwrap(function)
+    try:  # of a wrapper its own, and not that of what it wraps
+        source = textwrap.dedent(inspect.getsource(getattr(function, "__code__", function)))
     except (OSError, TypeError):
         raise InputError("expected code whose source can be read, from a file or a notebook, "
                          f"found {code_name(function)}") from None
@@ -152,7 +158,9 @@ def _of_function(function: Callable) -> list[Any]:
     values = {name: function.__globals__[name] for name in _globals_of(function.__code__)
               if name in function.__globals__}
     values |= inspect.getclosurevars(function).nonlocals
-    return [source, *(value for name, value in sorted(values.items()) if name != "__class__")]
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return [source, *(value for name, value in sorted(values.items()) if name != "__class__"),
+            *defaults]
 
 
 def _globals_of(code: CodeType) -> set[str]:
@@ -168,7 +176,9 @@ def _of_class(kind: type) -> list[Any]:
         if base.__module__.split(".")[0] not in _LIBRARIES:
             for name, value in vars(base).items():
                 value = getattr(value, "__func__", getattr(value, "fget", value))
-                plain = isinstance(value, int | float | str | tuple) and not name.startswith("__")
+                plain = not name.startswith("__") and (
+                    isinstance(value, int | float | str | bytes | tuple | list | dict | set)
+                    or hasattr(value, "tobytes") or isinstance(value, torch.Tensor))
                 written = inspect.isfunction(value) and (  # and not generated by a dataclass
                     inspect.unwrap(value).__code__.co_filename != "<string>")
                 if written or plain:

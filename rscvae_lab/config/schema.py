@@ -179,7 +179,7 @@ class Config:
             raise InputError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
         low, high = allowed.get("range", (value, value))
         if not low <= value <= high:
-            raise InputError(f"{name} must lie between {low:g} and {high:g}, found {value!r}")
+            raise InputError(f"{name} must lie between {low:,} and {high:,}, found {value!r}")
 
     def _check(self) -> None:
         for name in vars(self):
@@ -224,7 +224,7 @@ class Config:
         if 0 < self.test_without < self.per_defect:
             raise InputError(f"per_defect must be at most test_without {self.test_without}, found "
                              f"{self.per_defect}: what is tested on is not trained on")
-        name = "per_defect" if industrial and self.mode == "e" else "p"
+        name = "per_defect" if industrial and self.method.anomalies == "real" else "p"
         if self.method.anomalies and not getattr(self, name):
             raise InputError(f"mode {self.mode} trains on {self.method.anomalies} anomalies: "
                              f"expected {name} above 0, found 0; mode o does without")

@@ -41,7 +41,8 @@ def check_names(settings: Iterable[str]) -> None:
     known = [each.name for each in fields(Config) if each.name not in _NOT_SET]
     unknown = set(settings) - set(known)
     if unknown:
-        raise InputError(f"unknown setting {min(unknown)!r}: expected one of {', '.join(known)}")
+        raise InputError(f"unknown setting {min(unknown, key=str)!r}: expected one of "
+                         f"{', '.join(known)}")
 
 
 def _text(value: Any) -> str:

@@ -18,8 +18,9 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     to pass: plain VAE's never see a reconstruction, which its score encodes all the same. So that
     methods can be compared, the averages are replaced after training by one pass over the training
     images, normal and (N, C, S, S), with z = mu (our choice; the paper is silent). Chunks are of
-    equal size and count alike. `recode` includes reconstructions in the encoder's. Raises
-    InputError for a single image where a layer has one value of it, and so no variance.
+    equal size and count alike; a last, smaller one is left out. `recode` includes reconstructions
+    in the encoder's. Raises InputError for a single image where a layer has one value of it, and
+    so no variance.
     """
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device

@@ -1,8 +1,9 @@
 """The two convolutions of the plain network, and the arithmetic that trains them fastest.
 
-`Conv2d` and `ConvTranspose2d` are torch's own layers: same arguments, weights and results. In the
-plain network's geometry (3x3 kernels that halve an image, 4x4 kernels that double it) they can
-also compute with matrix products of unfolded images. They do so
+`Conv2d` and `ConvTranspose2d` are torch's own layers, with the same weights and results (for zero
+padding and without groups or dilation). In the plain network's geometry (3x3 kernels that halve an
+image, 4x4 kernels that double it) they can also compute with matrix products of unfolded images.
+They do so
 
 - on a CPU in layers of many channels, whose gradients take oneDNN up to 1.7 times as long;
 - everywhere when `as_products` is set, for `torch.vmap` over many models: their products become

@@ -16,14 +16,15 @@ Networks = tuple[Network | None, Network | None]  # encoder and decoder; None: t
 
 
 class Own(nn.Module):
-    """A network that knows nothing of memory formats; a function has no weights."""
+    """A network that knows nothing of memory formats, and may work in place; a function has no
+    weights."""
 
     def __init__(self, network: Network):
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(x.contiguous())
+        return self.network(x.clone(memory_format=torch.contiguous_format))
 
 
 def identity(network: Network | None) -> str:

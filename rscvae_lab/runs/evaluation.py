@@ -70,7 +70,7 @@ def maps_of(model: VAE, images: Any) -> Tensor:
     """The error map of each image, (N, S, S), on the CPU. Raises InputError as `measure`."""
     with _inference(model):
         parts = [error_maps(x, coding.x_hat).cpu() for x, coding in _chunks(model, images)]
-    return torch.cat(parts) if parts else torch.empty(0, *as_images(images).shape[2:])
+    return torch.cat(parts)
 
 
 def during_training(model: VAE, split: OneClassSplit, js: str) -> dict[str, float | None]:

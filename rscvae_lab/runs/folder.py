@@ -7,7 +7,7 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -23,7 +23,7 @@ from rscvae_lab.datasets.image_cache import Changes
 from rscvae_lab.datasets.industrial import digests_of
 from rscvae_lab.datasets.one_class import OneClassSplit
 from rscvae_lab.engine.draws import steps_per_epoch
-from rscvae_lab.errors import InputError
+from rscvae_lab.errors import InputError, one_line
 from rscvae_lab.models.own import Networks
 from rscvae_lab.runs import run
 from rscvae_lab.runs.callbacks import log
@@ -32,9 +32,13 @@ from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import (
     CALIBRATION,
     CONFIG,
+    HISTORY,
     IMAGES,
+    LOG,
     METRICS,
     RUN_FILES,
+    SCORES,
+    WEIGHTS,
     absolute,
     is_checkout,
     make_folder,
@@ -80,19 +84,25 @@ def find(out: str | Path, config: Config, resume: bool, networks: Networks = (No
     return None
 
 
+def is_begun(out: str | Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return (absolute(out) / CONFIG).is_file()
+
+
 @contextmanager
 def claim(out: str | Path, wait: bool) -> Iterator[None]:
     """Keeps other processes out of a run's folder while it is worked in; a killed one's claim is
     void. Raises InputError where another process is at work in it and `wait` is False, or where it
     cannot be written."""
-    lock = FileLock(make_folder(out) / LOCK, timeout=-1 if wait else 0)
+    folder = make_folder(out)
+    lock = FileLock(folder / LOCK, timeout=-1 if wait else 0)
     try:
         with lock:
             try:
                 yield
             except BaseException as error:
-                if (Path(out) / CONFIG).is_file():
-                    log(out, f"ended by {type(error).__name__}: {error}")
+                if (folder / CONFIG).is_file():
+                    log(folder, f"ended by {type(error).__name__}: {one_line(error)}")
                 raise
             if os.name == "posix":  # who waits for it notices; on Windows filelock removes it
                 Path(lock.lock_file).unlink(missing_ok=True)
@@ -115,6 +125,14 @@ def begin(out: str | Path, config: Config) -> Path:
     return folder
 
 
+def withdraw(folders: Iterable[Path]) -> None:
+    """Takes back what `begin` wrote, where nothing was trained: a corrected loss or network is
+    another config, and finds the folder free."""
+    for folder in folders:
+        for name in (CONFIG, IMAGES, LOG):
+            (folder / name).unlink(missing_ok=True)
+
+
 def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
            seconds: float | None = None, networks: Networks = (None, None)) -> Run:
     """Scores the stored weights and writes the remaining files, `metrics.json` last; a finished
@@ -123,7 +141,7 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
         return Run.load(folder, networks)
     seconds = sum(row["seconds"] for row in history) if seconds is None else seconds
     model = run.new_model(config, networks)
-    load_weights(folder / run.WEIGHTS, model)
+    load_weights(folder / WEIGHTS, model)
     scores, figures, calibration = evaluate(model.to(config.device), split, config)
     table = pd.DataFrame(history, columns=run.HISTORY_NAMES)
     figures |= {"auroc_best": run.best(table, "auroc", figures["auroc"]),
@@ -135,8 +153,8 @@ def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dic
                for name, value in metrics.items()}  # JSON has no NaN
     if calibration:
         save_tensors(folder / CALIBRATION, calibration._asdict())
-    write_whole(folder / run.HISTORY, table.to_csv(index=False))
-    write_whole(folder / run.SCORES, scores.to_csv(index=False))
+    write_whole(folder / HISTORY, table.to_csv(index=False))
+    write_whole(folder / SCORES, scores.to_csv(index=False))
     write_whole(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     log(folder, f"finished: AUROC {metrics['auroc']}, {seconds:.1f} s")
     return Run.load(folder, networks)

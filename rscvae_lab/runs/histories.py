@@ -45,4 +45,5 @@ def read(path: str | Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"category": str, "config_hash": str})  # 87619990e401 is one
+    texts = dict.fromkeys(("category", "config_hash"), str)  # else 87619990e401 is a number
+    return pd.read_csv(path, dtype=texts)

@@ -3,7 +3,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -85,10 +85,6 @@ class Run:
             what = "an unfinished one" if (folder / CONFIG).is_file() else "none"
             raise InputError(f"expected a finished run in {folder}, found {what}")
         return cls(folder, read_config(folder), _read_metrics(folder / METRICS), networks)
-
-    def at(self, root: str | Path) -> Self:
-        """The same run where its images were moved: they now lie in `root`."""
-        return replace(self, config=replace(self.config, root=str(root)))
 
     @cached_property
     def model(self) -> nn.Module:
@@ -179,8 +175,9 @@ def read_config(folder: Path) -> Config:
     path = folder / CONFIG
     try:
         return Config.from_json(path.read_text("utf-8", errors="replace"))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    except (InputError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: {reason}") from None
 
 
 def best(history: pd.DataFrame, name: str, otherwise: float | None = None) -> float | None:

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 import textwrap
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial, wraps
 
 import numpy as np
 import pytest
@@ -86,6 +86,42 @@ def test_values_that_a_function_closes_over_count():
     values = (1.0, 2.0, torch.ones(2), torch.zeros(2))
     assert len({fingerprint(weighted(value)) for value in values}) == 4
     assert fingerprint(weighted(1.0)) == fingerprint(weighted(1.0))
+
+
+def test_of_a_wrapped_function_the_wrapper_counts_and_its_defaults():
+    def plain(x):
+        return x
+
+    def times(factor):
+        @wraps(plain)
+        def wrapper(x, offset=factor):
+            return factor * plain(x) + offset
+        return wrapper
+
+    def shifted(offset):
+        def wrapper(x, by=offset, *, again=None):
+            return x + by
+        wrapper.__kwdefaults__ = {"again": offset}
+        return wrapper
+
+    for make in (times, shifted):
+        assert fingerprint(make(1.0)) == fingerprint(make(1.0)) != fingerprint(make(2.0))
+    assert fingerprint(times(1.0)) != fingerprint(plain)
+    assert fingerprint(cache(plain)) == fingerprint(cache(plain))
+
+
+def test_what_lists_and_classes_hold_counts_to_the_last_digit():
+    def holding(value):
+        class Holder:
+            held = value
+
+        return Holder
+
+    for form in (lambda value: [[value]], lambda value: {"a": [value]}, holding):
+        near = [fingerprint(form(torch.tensor([0.10001 + i]))) for i in (0, 1e-6, 0)]
+        assert near[0] == near[2] != near[1]
+    assert fingerprint(holding([1])) != fingerprint(holding([2]))
+    assert fingerprint([1, [2]]) != fingerprint([[1], 2])
 
 
 def test_what_a_partial_function_or_an_object_holds_counts():
@@ -189,6 +225,9 @@ def test_a_run_is_never_trained_by_another_loss_than_its_own(monkeypatch, tmp_pa
     )
     with pytest.raises(InputError, match=r"a loss for each image, shape \(32,\), found \(\)"):
         train(Config(mode="own", epochs=1), tmp_path, progress=False)
+    monkeypatch.setitem(METHODS, "own", Method("own", "black", objective=own_loss))
+    run = train(Config(mode="own", epochs=1), tmp_path, progress=False)
+    assert run.folder == tmp_path, "the loss that was refused left it free"
 
 
 def test_losses_that_were_replaced_from_outside_are_refused(monkeypatch, tmp_path):
@@ -218,7 +257,7 @@ def test_arrays_need_a_fingerprint_and_have_no_command():
     config = Config(dataset=ARRAYS, category="Eights, mine", data="0123456789ab", channels=3)
     assert (config.category, config.channels) == ("Eights, mine", 3)
     assert command_of(config) == ""
-    with pytest.raises(InputError, match=r"goes with data set arrays, .* found digits"):
+    with pytest.raises(InputError, match=r"expected data set arrays, .* found digits"):
         train(Config(), "unused", split=load_split(Config()))
     for name in ("data", "objective", "encoder", "decoder"):
         with pytest.raises(InputError, match=f"unknown setting '{name}'"):

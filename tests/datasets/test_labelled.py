@@ -40,7 +40,8 @@ def test_lists_of_categories():
 
 @pytest.mark.parametrize(
     ("dataset", "category"),
-    [("mnist", "10"), ("mnist", ""), ("fashion_mnist", "Hat"), ("cifar10", "0"), ("arrays", "0")],
+    [("mnist", "10"), ("mnist", ""), ("fashion_mnist", "Hat"), ("cifar10", "0"), ("arrays", "0"),
+     ("mnist", "-1"), ("mnist", "(8)"), ("digits", "8" * 5000)],
 )
 def test_unknown_names_are_refused_with_what_was_expected(dataset, category):
     with pytest.raises(InputError, match=r"expected (one of|a data set whose)"):

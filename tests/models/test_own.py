@@ -7,7 +7,7 @@ from arrays import detector, eights
 from sklearn.base import clone
 from torch import nn
 
-from rscvae_lab import Detector
+from rscvae_lab import Config, Detector, train
 from rscvae_lab.errors import InputError
 
 
@@ -88,6 +88,34 @@ class WithPlaces(nn.Module):
 def test_an_encoder_may_make_tensors_of_its_own():
     made = detector("o", encoder=WithPlaces()).fit(eights())
     assert made.run_.model.to_mu.in_features == 2 * 32 * 32
+
+
+class Shifting(nn.Module):
+    def __init__(self, in_place: bool):
+        super().__init__()
+        self.in_place = in_place
+
+    def forward(self, x):
+        if self.in_place:
+            x -= 0.5
+        else:
+            x = x - 0.5
+        return x.flatten(1)
+
+
+@pytest.mark.slow
+def test_a_network_that_works_in_place_changes_no_image():
+    in_place, anew = (detector(encoder=Shifting(way)).fit(eights()) for way in (True, False))
+    assert np.array_equal(in_place.novelty_score(eights(1)), anew.novelty_score(eights(1)))
+
+
+@pytest.mark.slow
+def test_a_network_that_is_refused_leaves_the_folder_free(tmp_path):
+    config = Config(epochs=1, precision="auto")
+    with pytest.raises(InputError, match="features"):
+        train(config, tmp_path, progress=False, networks=(nn.Identity(), None))
+    run = train(config, tmp_path, progress=False, networks=(nn.Flatten(), None))
+    assert run.config.precision == "float32", "as with Detector"
 
 
 @pytest.mark.slow

@@ -42,6 +42,15 @@ def test_a_callback_that_looks_at_the_model_in_eval_mode_changes_nothing(mode, t
     assert found == expected
 
 
+@pytest.mark.parametrize("mode", ["o", "ocgan"])
+def test_what_a_callback_draws_changes_nothing(mode, tmp_path):
+    config = Config(mode=mode, epochs=2)
+    drawing, alone = (train(config, tmp_path / name, progress=False, callbacks=callbacks)
+                      for name, callbacks in (("drawing", [lambda epoch: torch.rand(1) and None]),
+                                              ("alone", [])))
+    assert drawing.history.loss.equals(alone.history.loss)
+
+
 @pytest.mark.parametrize(("mode", "resumes"), [("o", True), ("ae", False)])
 def test_a_callback_that_returns_false_ends_the_training(mode, resumes, tmp_path):
     config, seen = Config(mode=mode, epochs=3), []

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -88,7 +89,7 @@ def test_images_that_moved_are_the_same_run(root, tmp_path):
     third = new.rename(tmp_path / "third")
     again = train(config(third), tmp_path / "run", progress=False)
     assert again.metrics == run.metrics
-    moved = Run.load(run.folder).at(third)
+    moved = replace(Run.load(run.folder), config=config(third))
     assert Inspection.of(again).frame.equals(Inspection.of(moved).frame)
     with pytest.raises(InputError, match="expected a folder"):
         Inspection.of(run)
