@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 DATASET ?= digits
-CATEGORY ?= 8
+CATEGORY ?=
 SEED ?= 0
 # Extra arguments for pip, for example: make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
@@ -20,7 +20,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
 run: $(V)/.ready  ## the main job: train three modes, S_a, semantic deviation [DATASET= CATEGORY= EPOCHS= SEED= ROOT= SIZE=]
-	$(BIN)/rscvae run --dataset "$(DATASET)" --category "$(CATEGORY)" --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)") \
+	$(BIN)/rscvae run --dataset "$(DATASET)" $(if $(CATEGORY),--category "$(CATEGORY)") --seed "$(SEED)" $(if $(EPOCHS),--epochs "$(EPOCHS)") \
 		$(if $(ROOT),--root "$(ROOT)") $(if $(SIZE),--image-size "$(SIZE)")
 
 setup: $(V)/.ready  ## .venv with the pinned requirements and the package

@@ -220,6 +220,9 @@ def test_unwritable_outputs_are_refused_before_any_work(short_run, pictures, tmp
 def test_a_setting_is_given_once(refusal, tmp_path):
     twice = "train", "--epochs", "1", "--set", "epochs=2", "--out", tmp_path / "x"
     assert "expected epochs once, found 1 and, in --set, 2" in refusal(*twice)
+    assert "expected --mode d, found mode in --set" in refusal("train", "--set", "mode=d")
+    twice = "--set", "beta=1", "--set", "beta=10"
+    assert "expected beta once, found several in --set" in refusal("train", *twice)
     assert "found an empty text" in refusal("train", "--out", "")
 
 

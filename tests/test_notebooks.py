@@ -205,6 +205,16 @@ def test_a_failing_notebook_is_kept_for_inspection(small_notebook, tmp_path, cap
     assert read(tmp_path / "out.failed.ipynb").cells[-1].outputs[-1].ename == "ZeroDivisionError"
 
 
+@pytest.mark.slow
+def test_a_dead_kernel_is_said_and_its_notebook_kept(small_notebook, tmp_path, capsys):
+    content = read(small_notebook)
+    content.cells.append(nbformat.v4.new_code_cell("import os; os._exit(1)"))
+    nbformat.write(content, small_notebook)
+    assert main(["rerun", str(small_notebook), "--out", str(tmp_path / "out.ipynb")]) == 1
+    assert "its kernel died; is memory short?" in capsys.readouterr().err
+    assert read(tmp_path / "out.failed.ipynb").cells[-2].outputs
+
+
 @pytest.mark.parametrize(
     ("notebook", "out", "message"),
     [

@@ -162,10 +162,12 @@ def read_images(table: str | Path) -> tuple[Tensor, pd.DataFrame]:
     """The images beside a table that `write` left, uint8 (N, 1, S, S), and its rows. Raises
     InputError where nothing is there."""
     table = absolute(table)
-    if not table.is_file():
-        raise InputError(f"expected maps in {table}, found none")
-    rows = pd.read_csv(table)
-    with Image.open(table.with_suffix(".png")) as sheet:
+    place = table.with_suffix(".png")
+    for file in (table, place):
+        if not file.is_file():
+            raise InputError(f"expected maps in {file}, found none")
+    rows = pd.read_csv(table, dtype={"config_hash": str})
+    with Image.open(place) as sheet:
         return _images_of(np.asarray(sheet), rows.image.max() + 1), rows
 
 

@@ -16,7 +16,6 @@ class CodeMap:
     """A map of codes, computed by one thread: openTSNE's other threads wait by spinning, which on
     busy cores costs more than they gain.
 
-
     `points` are the places of the fitted codes, (N, 2), no unit.
     """
 
@@ -60,7 +59,7 @@ def silhouette(codes: np.ndarray, labels: np.ndarray, most: int = 2000, seed: in
     groups, sizes = np.unique(labels, return_counts=True)
     if len(groups) < 2 or sizes.min() < 2:
         raise InputError("expected two groups of at least two codes to compare, found "
-                         f"{dict(zip(groups, sizes))}")
+                         f"{dict(zip(groups.tolist(), sizes.tolist()))}")
     generator, share = np.random.default_rng(seed), min(1.0, most / len(codes))
     kept = [generator.permutation(np.flatnonzero(labels == group))[: max(2, round(share * size))]
             for group, size in zip(groups, sizes)]

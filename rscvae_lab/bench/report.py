@@ -153,7 +153,7 @@ def gemm_peak(config: Config, n: int = 2048) -> float:
 def redraws(config: Config) -> dict[str, float]:
     """Median milliseconds from a changed control to the new image, for each widget."""
     with tempfile.TemporaryDirectory() as scratch:
-        config = Config(device=config.device, epochs=2, evaluate_every=1)
+        config = Config(device=config.device, epochs=2, evaluate_every=1, threads=config.threads)
         run = train(config, Path(scratch) / "run", progress=False)
         flat = train(replace(config, latent=2), Path(scratch) / "flat", progress=False)
         survey, images = Survey.of(run), load_split(config).train
@@ -204,7 +204,7 @@ def table(report: dict[str, Any]) -> str:
              f"{report['gemm_peak_gflops']} GFLOP/s"]
     for title, key in (("images per second, medians over rounds", "images_per_second"),
                        ("milliseconds, medians over changes", "redraw_ms"),
-                       ("ratios within a round, medians over rounds", "ratios")):
+                       ("ratios and shares, medians over rounds; the slowest redraws", "ratios")):
         lines += ["", title]
         lines += [f"{value:>10,}  {name:28}  {MEANINGS.get(name, f'to redraw the widget {name}')}"
                   for name, value in report[key].items() if value is not None]

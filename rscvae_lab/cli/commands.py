@@ -39,11 +39,15 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
         raise InputError(f"expected NAME=VALUE, found {broken[0]!r}")
     names += ("epochs", "device", "scale", "image_size", "root")
     options = {name: getattr(args, name) for name in names}
-    settings = parse_settings(dict(text.split("=", 1) for text in args.set))
-    for name in settings.keys() & {"epochs", "image_size"}:
-        if options[name] not in (None, settings[name]):
-            raise InputError(f"expected {name} once, found {options[name]} and, in --set, "
-                             f"{settings[name]}")
+    pairs = [text.split("=", 1) for text in args.set]
+    settings = parse_settings(dict(pairs))
+    for name, value in settings.items():
+        if [other for other, _ in pairs].count(name) > 1:
+            raise InputError(f"expected {name} once, found several in --set")
+        if name in ("dataset", "category", "mode", "seed") and name in names:
+            raise InputError(f"expected --{name} {value}, found {name} in --set")
+        if options.get(name) not in (None, "", "auto", "lesson", value):  # which are no choices
+            raise InputError(f"expected {name} once, found {options[name]} and, in --set, {value}")
     return options | settings
 
 

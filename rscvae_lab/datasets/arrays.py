@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rscvae_lab.config import Config
 from rscvae_lab.datasets.images import to_unit
-from rscvae_lab.datasets.one_class import OneClassSplit, draw
+from rscvae_lab.datasets.one_class import OneClassSplit, held_out
 from rscvae_lab.errors import InputError
 
 _CHUNK = 1024  # images
@@ -44,7 +44,7 @@ def array_split(images: Tensor, anomalies: Tensor, config: Config) -> OneClassSp
                          f"found {tuple(anomalies.shape[1:])}")
     if images.dtype != anomalies.dtype:
         images, anomalies = to_unit(images), to_unit(anomalies)
-    heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+    heldout, rest = held_out(n, config)
     none, nothing = images[:0], torch.empty(0, dtype=torch.long)
     return OneClassSplit(
         train=images[rest], anomalies=anomalies, heldout=images[heldout], validation=none,

@@ -31,7 +31,7 @@ _SETTLED_NS = 2 * 10**9  # a file changed within this time may change again unse
 _DIGITS = 16  # hexadecimal ones, of SHA-256
 
 Digests = dict[str, str]  # by the file's path relative to its category
-_remembered: dict[Path, dict[str, list]] = {}  # where the cache cannot be written
+_remembered: dict[Path, dict[str, list]] = {}  # even where the cache cannot be written
 
 
 class Changes(NamedTuple):

@@ -164,8 +164,8 @@ def try_images(paths: Iterable[Path], size: int, channels: int = 1, white: float
 
 def read_masks(paths: Iterable[Path], size: int) -> list[Tensor]:
     """Where each mask, however it was written, is not black: bool (1, size, size), True for a
-    pixel with any share of it. Of a JPEG, whose black is not exact, what is lighter than half.
-    Raises InputError as `read_image`."""
+    pixel with more than some 1/512 of it. Of a JPEG, whose black is not exact, what is lighter
+    than half. Raises InputError as `read_image`."""
     def marked(image: Image.Image) -> np.ndarray:
         if image.mode in _WIDE_MODES:
             return np.nan_to_num(np.asarray(image)) != 0

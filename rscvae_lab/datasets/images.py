@@ -67,6 +67,8 @@ def _tensor(images: Any) -> Tensor:
         raise InputError("expected images of one shape, found several") from None
     if array.dtype.kind not in "uif":
         raise InputError(f"expected images as uint8 or floats, found {array.dtype}")
+    if array.dtype.itemsize > 8:  # of long doubles, which torch does not have
+        array = array.astype(np.float64)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 

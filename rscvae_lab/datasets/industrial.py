@@ -24,7 +24,7 @@ from rscvae_lab.datasets.augmentation import pasted
 from rscvae_lab.datasets.image_cache import Digests, fingerprint
 from rscvae_lab.datasets.image_files import images_in
 from rscvae_lab.datasets.mvtec_ad import GOOD, Parts
-from rscvae_lab.datasets.one_class import OneClassSplit, draw
+from rscvae_lab.datasets.one_class import OneClassSplit, draw, held_out
 from rscvae_lab.errors import InputError
 from rscvae_lab.storage.files import absolute, data_root
 
@@ -129,12 +129,7 @@ def judged_files(config: Config) -> tuple[str, list[Path]]:
         classes = torch.tensor([order.index(kind) for kind in kinds])
         return "test images", [test[i] for i in _anomalies_and_tested(classes, config)[1]]
     return "held-out images, of which none was trained on", [
-        train[i] for i in _heldout(len(train), config)[0]]
-
-
-def _heldout(n: int, config: Config) -> tuple[Tensor, Tensor]:
-    """Which of n normal images are held out, and which are trained on."""
-    return draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+        train[i] for i in held_out(len(train), config)[0]]
 
 
 def survey(config: Config) -> str:
@@ -167,7 +162,7 @@ def split_of(parts: Parts, config: Config,
     if mode_e and not set(parts.kinds) - {GOOD}:
         raise InputError(f"mode e trains on defective images of {config.category}, found none: "
                          "expected another mode")
-    heldout, rest = _heldout(n, config)
+    heldout, rest = held_out(n, config)
     order = kinds_of(parts.kinds)
     classes = torch.tensor([order.index(kind) for kind in parts.kinds], dtype=torch.long)
     anomalies, tested = _anomalies_and_tested(classes, config)

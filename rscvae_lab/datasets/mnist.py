@@ -5,6 +5,8 @@ A file may also lie there as `NAME.gz`, as it is published; then it is unpacked 
 
 import gzip
 import hashlib
+import os
+import tempfile
 import urllib.error
 import zlib
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 
 from rscvae_lab.datasets.one_class import LabelledImages
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import data_root
+from rscvae_lab.storage.files import data_root, make_folder
 
 FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # torchvision's names
 TRAIN, TEST = 60_000, 10_000
@@ -57,9 +59,13 @@ def fetch(dataset: str) -> str:
 def _download(dataset: str) -> None:
     from rscvae_lab._torchvision import torchvision  # its import takes a second
 
-    reader = getattr(torchvision.datasets, FOLDERS[dataset])
-    try:
-        reader(data_root(), download=True)
+    reader, raw = getattr(torchvision.datasets, FOLDERS[dataset]), make_folder(raw_folder(dataset))
+    try:  # beside the place of the files, which get their names when they are whole
+        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=raw) as folder:
+            reader(folder, download=True)
+            for name in _FILES:
+                if not _find(dataset, name):
+                    os.replace(Path(folder) / FOLDERS[dataset] / "raw" / name, raw / name)
     except (urllib.error.URLError, RuntimeError, gzip.BadGzipFile, EOFError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{dataset} could not be downloaded ({reason}): connect to the internet, "
@@ -88,7 +94,8 @@ def _content(dataset: str, name: str) -> bytes:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"expected a gzip archive in {path}, found something else or a "
-                             f"damaged file ({error})") from None
+                             f"damaged file ({error}): once it is moved away, `rscvae data fetch "
+                             f"{dataset}` replaces it") from None
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     expected = _MD5[dataset][_FILES.index(name)]
     if md5 != expected:

@@ -5,9 +5,9 @@
     ROOT/CATEGORY/test/TYPE/*.png                 defective, one folder per type of defect
     ROOT/CATEGORY/ground_truth/TYPE/*_mask.png    where the defect is; optional as a whole
 
-Folders' names count in any case. `good` and other folders side by side are taken as train/good and
-test/TYPE. A category may also be a plain folder of normal images: then nothing is tested. Images
-are decoded and resized once, and cached on disk by their content.
+Folder names may be in upper or lower case. `good` and other folders side by side are taken as
+train/good and test/TYPE. A category may also be a plain folder of normal images: then nothing is
+tested. Images are decoded and resized once, and cached on disk by their content.
 """
 
 import unicodedata
@@ -56,19 +56,23 @@ class _Files(NamedTuple):
     kinds: list[str]  # of each test image
     left: LeftOut  # what was passed over
 
+    @property
+    def all(self) -> list[Path]:
+        return [*self.train, *self.test]
+
 
 def load(folder: Path, size: int, channels: int, masks: bool = True, white: float = 0) -> Parts:
     """Reads a category's folder in colour (3 channels) or grey levels (1); `white` is that of
     `read_image`. Raises InputError for no normal images, a damaged file, or masks that do not
     match the images."""
     files = _list_files(folder)
-    digests = image_cache.digests(folder, [*files.train, *files.test])
+    digests = image_cache.digests(folder, files.all)
     contents, n = list(digests.values()), len(files.train)
     train = image_cache.decoded(files.train, contents[:n], size, channels, white)
     test = image_cache.decoded(files.test, contents[n:], size, channels, white)
     return Parts(train, test, tuple(files.kinds),
                  tuple(str(path.relative_to(folder)) for path in files.test),
-                 _masks(_mask_files(folder, files), files.kinds, size) if masks else None, digests)
+                 _masks(folder, files, size) if masks else None, digests)
 
 
 def files_of(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
@@ -80,14 +84,13 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
 
 def masks_of(folder: Path, size: int) -> Tensor | None:
     """The masks of a category's test images, as `load` has them. Raises InputError as `load`."""
-    files = _list_files(folder)
-    return _masks(_mask_files(folder, files), files.kinds, size)
+    return _masks(folder, _list_files(folder), size)
 
 
 def digests_of(folder: Path) -> Digests:
     """The digests of a category's images. Raises InputError as `load`, but for damaged files."""
     files = _list_files(folder)
-    return image_cache.digests(folder, [*files.train, *files.test])
+    return image_cache.digests(folder, files.all)
 
 
 def category_folder(root: str | Path | None, category: str) -> Path:
@@ -115,10 +118,10 @@ def deeper(root: Path, *categories: str) -> str:
 def verify(folder: Path) -> str:
     """Decodes all images and masks; returns a line of counts. Raises InputError for a bad file."""
     files = _list_files(folder)
-    masks = [path for path in _mask_files(folder, files) if path]
-    read_images([*files.train, *files.test], 32, 1)
-    _masks(_mask_files(folder, files), files.kinds, 32)
-    return f"{folder.name}: {_counts(files)}, {len(masks)} masks{_left_out(files)}"
+    read_images(files.all, 32, 1)
+    _masks(folder, files, 32)
+    n_masks = sum(path is not None for path in _mask_files(folder, files))
+    return f"{folder.name}: {_counts(files)}, {n_masks} masks{_left_out(files)}"
 
 
 def survey(folder: Path) -> str:
@@ -126,7 +129,7 @@ def survey(folder: Path) -> str:
     and why, and which test images are training images, byte for byte. Raises InputError where it
     has no normal ones."""
     files = _list_files(folder)
-    digests = image_cache.digests(folder, [*files.train, *files.test])
+    digests = image_cache.digests(folder, files.all)
     train, test = ([digests.get(file.relative_to(folder).as_posix()) for file in part]
                    for part in (files.train, files.test))
     n_known = sum(content in {*train} - {None} for content in test)
@@ -199,13 +202,13 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
     without one, where others have one, and for a mask without its image.
     """
     truth = child(folder, TRUTH)
-    masks = {(_kind(folder), _composed(path.stem)): path
+    masks = {(same_name(folder.name), _composed(path.stem)): path
              for folder in (folders_in(truth) if truth else []) for path in images_in(folder)}
     if not masks:
         return []
 
     def mask_of(path: Path, kind: str) -> Path | None:
-        name = _composed(path.stem)
+        kind, name = same_name(kind), _composed(path.stem)
         return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
 
     by_image = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
@@ -228,16 +231,17 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _masks(paths: list[Path | None], kinds: list[str], size: int) -> Tensor | None:
+def _masks(folder: Path, files: _Files, size: int) -> Tensor | None:
     """True where a pixel has any share of the original mask; empty for good images. Raises
-    InputError for a good image whose mask is not black."""
+    InputError as `_mask_files`, and for a good image whose mask is not black."""
+    paths = _mask_files(folder, files)
     if not paths:
         return None
     masks = torch.zeros(len(paths), 1, size, size, dtype=torch.bool)
     present = [i for i, path in enumerate(paths) if path is not None]
     for i, mask in zip(present, read_masks([paths[i] for i in present], size)):
         masks[i] = mask
-    for mask, path, kind in zip(masks, paths, kinds):
+    for mask, path, kind in zip(masks, paths, files.kinds):
         if kind == GOOD and mask.any():
             raise InputError(f"expected a black mask of a good image in {path}, found a defect")
     return masks

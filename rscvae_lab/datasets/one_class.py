@@ -50,6 +50,11 @@ class OneClassSplit:
                 "n_test_novel": int((self.test_labels == NOVEL).sum())}
 
 
+def held_out(n: int, config: Config) -> tuple[Tensor, Tensor]:
+    """Which of n normal training images are held out, and which are trained on."""
+    return draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+
+
 def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, config: Config
                     ) -> OneClassSplit:
     """Splits a labelled data set around its class `normal`. Raises InputError for a class with
@@ -58,7 +63,7 @@ def one_class_split(train: LabelledImages, test: LabelledImages, normal: int, co
     n = len(of_class)
     if n < 2:
         raise InputError(f"expected at least 2 training images of {config.category}, found {n}")
-    heldout, rest = draw(n, max(1, round(config.heldout * n)), config.split_seed, stream=0)
+    heldout, rest = held_out(n, config)
     tested = _test_index(test.labels, normal, config)
     others, validation = _others(train.labels, normal, config)
     anomalies = pool = others[:0]

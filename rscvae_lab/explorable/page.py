@@ -26,9 +26,9 @@ from rscvae_lab.storage.files import make_folder, output_file, resource, write_w
 from rscvae_lab.widgets.rotation import Turning, starts
 
 SITE = "docs/explorable/site"
-MODES = ("vae", "o", "d", "e", "e_all")
+TRAININGS = ("vae", "o", "d", "e", "e_all")
 RUNS = {"plane": "pretrained/digits-8/plane",
-        **{mode: f"pretrained/mnist-5/{mode}" for mode in MODES}}
+        **{mode: f"pretrained/mnist-5/{mode}" for mode in TRAININGS}}
 N_DIGITS, N_MNIST, N_TURNING = 40, 100, 5  # novel ones; of each group; eights to turn
 EXTRA_BITS = 4.0  # of the small network of two latent dimensions
 FACTS = "facts.json"  # which marks a folder as this page's
@@ -110,7 +110,7 @@ def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
     images = images[index]
     write_whole(folder / "mnist.png", as_sheet(images, _PER_ROW))
     measured = {}
-    for mode in MODES:
+    for mode in TRAININGS:
         frame = surveys[mode].examine(images).frame
         measured[mode] = {term: [float(f"{value:.5g}") for value in frame[term]]
                           for term in ("l_recon", "l_mut", "l_enc1", "distance")}

@@ -17,6 +17,8 @@ from rscvae_lab.figures.style import (
 )
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
+MOST = 3  # a_i, above which ratios are counted together
+
 
 def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], title: str = "",
                 numbered: Mapping[str, Sequence[int]] | None = None) -> Figure:
@@ -43,16 +45,16 @@ def consistency(panels: Mapping[str, pd.DataFrame], s_a: Mapping[str, float], ti
                           fontweight="bold", arrowprops={"arrowstyle": "-", "linewidth": 0.6})
         axis.set(xlabel="$l_{recon}$ / mean (no unit)", ylabel="$l_{mut}$ / mean (no unit)",
                  aspect="equal", xlim=(0, top), ylim=(0, top))
-        axis.set_title(f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}", fontsize=FONT,
+        axis.set_title(f"{METHOD_NAMES[method]}: $S_a$ = {s_a[method]:.3f}",
                        color=METHOD_COLOURS[method])
-        ratios = frame.l_mut / frame.l_recon
-        last.hist(ratios, np.linspace(0, 3, 25), histtype="step", linewidth=1.8,
+        ratios = (frame.l_mut / frame.l_recon).clip(upper=MOST)
+        last.hist(ratios, np.linspace(0, MOST, 25), histtype="step", linewidth=1.8,
                   color=METHOD_COLOURS[method])
     for y, method in zip((0.95, 0.87), relative):
         last.text(0.97, y, METHOD_NAMES[method], color=METHOD_COLOURS[method], ha="right",
                   va="top", transform=last.transAxes, fontweight="bold")
-    last.set(xlabel="$a_i$ (no unit)", ylabel="normal test images")
-    last.set_title("the ratios of both", fontsize=FONT)
+    last.set(xlabel=f"$a_i$ (no unit; last bin: {MOST} and above)", ylabel="normal test images")
+    last.set_title("the ratios of both")
     figure.suptitle(title, fontsize=FONT)
     return figure
 
@@ -85,7 +87,7 @@ def change_by_class(panels: Mapping[str, pd.DataFrame], before: str, after: str,
                 count = better.sum()
         axis.set(xlabel=name.split(":")[-1].strip(), ylim=(-0.8, len(classes) - 0.4),
                  yticks=range(len(classes)), yticklabels=classes, ylabel="normal class")
-        axis.set_title(f"{name.split(':')[0]}: {verb} in {count} of {len(classes)}", fontsize=FONT)
+        axis.set_title(f"{name.split(':')[0]}: {verb} in {count} of {len(classes)}")
         axis.grid(**GRID)
     row[0].plot([], [], "o", color="black", fillstyle="none", label=METHOD_NAMES[before])
     for colour, verdict in ((BETTER_COLOUR, "better"), (WORSE_COLOUR, "worse")):

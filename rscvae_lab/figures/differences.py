@@ -37,6 +37,6 @@ def compared_rows(rows: Mapping[str, tuple[Sequence[np.ndarray], Sequence[str]]]
             axis.set_xlabel(text, labelpad=1, fontsize=FONT)
         name_row(line[0], name)
     for axis, name in zip(grid[0], columns):
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
     figure.suptitle(title, fontsize=FONT)
     return figure

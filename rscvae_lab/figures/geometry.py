@@ -47,13 +47,13 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
     roc.plot([0, 1], [0, 1], color=TRAIN_COLOUR, linestyle=":")
     roc.set(xlabel="false positive rate", ylabel="true positive rate",
             xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    roc.set_title(f"AUROC = {np.interp(alpha, alphas, first):.3f}", fontsize=FONT)
+    roc.set_title(f"AUROC = {np.interp(alpha, alphas, first):.3f}")
     for (name, values), style in zip(curves.items(), ("-", "--")):
         sweep.plot(alphas, values, style, color="black", label=name)
     sweep.plot(alpha, np.interp(alpha, alphas, first), **CHOSEN)
     sweep.set(xlabel=f"α = {alpha:.2f} (0: $l_{{recon}}$ alone, 1: $l_{{mut}}$ alone)",
               ylabel="AUROC (test set)")
-    sweep.set_title("every mixture", fontsize=FONT)
+    sweep.set_title("every mixture")
     sweep.legend(fontsize=FONT, frameon=False, title="divided by means over", title_fontsize=FONT)
     plane.set(xlabel=f"$l_{{recon}}$ / mean over {owner}", ylabel="$l_{mut}$ / mean")
     return figure
@@ -103,7 +103,7 @@ def dumbbells(panels: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
         axis.set(yticks=place, yticklabels=frame.index, ylabel="normal class",
                  xlabel="AUROC (axis cut)", ylim=(-0.6, len(frame) - 0.4))
         axis.set_title(f"{name}: raised in {better.sum()} of {len(frame)},\n"
-                       f"mean {frame.recon.mean():.3f} to {frame.both.mean():.3f}", fontsize=FONT)
+                       f"mean {frame.recon.mean():.3f} to {frame.both.mean():.3f}")
         axis.grid(**GRID)
     legend_below(figure, grid[0])
     figure.suptitle(title, fontsize=FONT)

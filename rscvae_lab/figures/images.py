@@ -16,7 +16,7 @@ def show_image(axis: Axes, image: np.ndarray, title: str = "") -> None:
         image = np.moveaxis(image, 0, 2)
     axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1,
                 interpolation="nearest")
-    axis.set_title(title, fontsize=FONT)
+    axis.set_title(title)
     hide_frame(axis)
 
 
@@ -44,7 +44,7 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
             show_image(axis, image)
         name_row(row[0], name)
     for axis, name in zip(grid[0], columns):
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
     figure.suptitle(title, fontsize=FONT)
     return figure
 

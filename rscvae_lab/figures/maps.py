@@ -100,7 +100,7 @@ def _map(axis: Axes, frame: pd.DataFrame, title: str) -> None:
                      linewidths=0.2)
     axis.scatter(normal.x, normal.y, **NORMAL_POINTS)
     axis.set(xticks=[], yticks=[], xlabel="t-SNE 1 (no unit)")
-    axis.set_title(title, fontsize=FONT)
+    axis.set_title(title)
 
 
 def _key(figure: Figure) -> None:
@@ -148,8 +148,6 @@ def deviation_numbers(rates: pd.DataFrame, errors: pd.DataFrame, groups: Sequenc
         axis.set(xlim=(0, top), ylim=(0, top), aspect="equal",
                  xlabel=f"$l_{{recon}}$ under {first} (grey levels)",
                  ylabel=f"under {other}", title="is it drawn worse?")
-    for axis in figure.axes:
-        axis.title.set_fontsize(10)
     bars.grid(axis="x", color=GRID["color"])
     return figure
 
@@ -177,7 +175,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
         _coloured_points(axis, frame, column, limits)
         axis.plot(frame.x.iloc[chosen], frame.y.iloc[chosen], **CHOSEN)
         axis.set(xticks=[], yticks=[])
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
         axis.autoscale_view()  # now, for the places; otherwise when it is drawn
         to_figure = axis.transData + figure.transFigure.inverted()
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))

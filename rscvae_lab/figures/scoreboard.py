@@ -167,7 +167,7 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
             axis.axhline(y - 0.5, color="black", linewidth=0.8)
     axis.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel,
              ylim=(-0.6, len(names) - 0.4))
-    axis.set_title(title, fontsize=FONT)
+    axis.set_title(title)
     axis.text(1.01, 1, "mean", transform=axis.transAxes, va="bottom")
     legend_below(figure, axis)
     return figure
@@ -189,7 +189,7 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
         counts = sorted({n for frame in lines.values() for n in frame.n})
         axis.set(xscale="log", xlabel="anomalies in training (log scale)",
                  ylabel="mean AUROC over classes (axis cut)")
-        axis.set_title(name, fontsize=FONT)
+        axis.set_title(name)
         axis.margins(0.12)
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()

@@ -19,7 +19,7 @@ GRID = {"axis": "y", "color": "#e2e8f0", "linewidth": 0.8}
 FLOOR_LINES = dict(zip(FLOORS, ("--", ":", "-.")))
 CHOSEN = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black",
           "markeredgewidth": 1.8, "clip_on": False}  # a ring around the chosen point
-FONT = 10  # points, of everything; 12.5 pixels where an inch is DPI of them
+FONT = 10  # points, of nearly everything; 12.5 pixels where an inch is DPI of them
 DPI, STORED_DPI = 90, 180  # of the screen, where widgets redraw fast; of figures in notebooks
 WIDEST = 10  # inches: 900 pixels of the screen
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": DPI,
@@ -38,12 +38,12 @@ def empty_figure(rows: int, columns: int, size: tuple[float, float], **kwargs: A
     return figure, axes
 
 
-def two_a_row(panels: int, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+def two_a_row(panels: int, height: float) -> tuple[Figure, np.ndarray]:
     """A figure as wide as the page with two panels a row, each row so many inches high, so that no
     panel is narrower than 300 pixels; one panel has the row to itself."""
     columns = min(2, panels)
     rows = -(-panels // columns)
-    figure, grid = empty_figure(rows, columns, (WIDEST, height * rows + 0.4), **kwargs)
+    figure, grid = empty_figure(rows, columns, (WIDEST, height * rows + 0.4))
     for axis in grid.flat[panels:]:
         axis.remove()
     return figure, grid.flat[:panels]

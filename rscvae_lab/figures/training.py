@@ -14,6 +14,8 @@ from rscvae_lab.figures.lines import name_ends
 from rscvae_lab.figures.style import FONT, WIDEST, axes, canvas, empty_figure
 from rscvae_lab.methods import METHOD_COLOURS, METHOD_NAMES
 
+FEWEST = 10  # epochs on the axis of a training in progress
+
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Reconstruction error of training normals, and test AUROC where evaluated, by epoch; one
@@ -31,11 +33,11 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         auroc.plot(values, "o-", markersize=4, color=METHOD_COLOURS[method],
                    label=METHOD_NAMES[method])
     recon.set_ylabel("$l_{recon}$ (grey levels, log scale)")
-    recon.set_title("training normals: error", fontsize=FONT)
+    recon.set_title("training normals: error")
     recon.autoscale_view()
     name_ends(recon)
     auroc.set(xlabel="epoch", ylabel="AUROC (each by its own score)")
-    auroc.set_title("test images, at evaluated epochs", fontsize=FONT)
+    auroc.set_title("test images, at evaluated epochs")
     auroc.autoscale_view()
     name_ends(auroc)
     return figure
@@ -49,13 +51,13 @@ def mode_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, column, title in (
             (mut, "mut", "$l_{mut}$ of training normals"),
             (enc2, "enc2", "$l_{enc2}$ of training normals"),
-            (anomalous, "anomalous", "loss of the (pseudo-)anomalies, before $\\beta$")):
+            (anomalous, "anomalous", "loss of the (pseudo-)anomalies, times $\\beta$")):
         _curves(axis, histories, column)
         axis.set_ylabel("nats")
-        axis.set_title(title, fontsize=FONT)
+        axis.set_title(title)
     _curves(enc1, histories, "enc1_novel", marker="o", markersize=4)
     enc1.set_ylabel("nats")
-    enc1.set_title("$l_{enc1}$ of novel test images (dotted: training normals)", fontsize=FONT)
+    enc1.set_title("$l_{enc1}$ of novel test images (dotted: training normals)")
     for axis in (mut, enc2):
         axis.set_xlabel("")
     both = pd.concat(history[["enc1", "enc1_novel"]] for history in histories.values())
@@ -89,7 +91,7 @@ def live(history: pd.DataFrame, epochs: int, rows: Mapping[str, np.ndarray], mod
     """A training in progress: error and information of training normals, AUROC where evaluated,
     and named rows of images."""
     method = "recode_vae" if mode == "vae" else mode  # whose score `auroc` in the history is
-    figure, last = canvas(WIDEST, 5.2), min(epochs, max(WIDEST, 2 * len(history)))
+    figure, last = canvas(WIDEST, 5.2), min(epochs, max(FEWEST, 2 * len(history)))
     columns = {"recon": "$l_{recon}$ of training images (grey levels)",
                "enc1": "$l_{enc1}$ of training images (nats)",
                "auroc": "AUROC on test images, α = 0.5"}

@@ -5,10 +5,14 @@ printed tables and from `results/`. Verdicts follow from rules:
 
 - a mean AUROC is *reproduced* within .01 of the mean of the printed rows, *partly* within .02;
 - a gain is *reproduced* where its interval lies above 0 and ours is between half of and twice
-  what the tables give, *partly* where it is less or more, *not reproduced* where the interval lies
-  below 0, or includes 0 and ends more than a point below what the tables give, and else
-  *undecided*. Of a single seed, whose interval does not cover others, a gain below one point is at
-  best undecided;
+  what the tables give (if they give anything), *partly* where it is less or more, *not reproduced*
+  where the interval lies below 0, or includes 0 and ends more than a point below what the tables
+  give, and else *undecided*. Of a single seed, whose interval does not cover others, a change of
+  less than a point, up or down, is undecided too, unless it ends that far below the tables;
+- that nothing changes is *reproduced* where the interval lies within one point of 0, and else
+  *undecided*;
+- "most classes" is *reproduced* where more than half of them rise (or fall) in every seed, *not
+  reproduced* where no seed has more than half, and else, or of a single seed, *undecided*;
 - a text that its own tables refute *contradicts itself*, whatever ours say, and so does "most
   classes" where no more than half of them rise;
 - what needs data that are not here *cannot be tested here*. Of MVTec AD some categories are: ours
@@ -25,7 +29,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.reproduction import industrial, scoreboard
 from rscvae_lab.reproduction.printed import printed_aurocs, printed_losses, printed_table
 from rscvae_lab.reproduction.statistics import Estimate, estimate, paired, units
-from rscvae_lab.storage.files import project_root, resource, write_whole
+from rscvae_lab.storage.files import project_root, resource, stored, write_whole
 
 STORED = Path("results") / "claims.csv"
 DATASETS = ("mnist", "fashion_mnist")
@@ -71,8 +75,9 @@ def write() -> pd.DataFrame:
 
 
 def stored_claims() -> pd.DataFrame:
-    """The claims as `results/claims.csv` has them. Raises InputError where it is not there."""
-    path = resource(STORED)
+    """The claims as `results/claims.csv` has them, found as `storage.files.stored` finds it.
+    Raises InputError where it is not there."""
+    path = stored(STORED)
     if not path.is_file():
         raise InputError(f"expected {path}, found no such file: `rscvae claims --write` makes it")
     return pd.read_csv(path, dtype={"shown": str})
@@ -125,7 +130,7 @@ def differences(fresh: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 6e
 def _tables(dataset: str, folder: str | Path) -> Mapping[str, pd.DataFrame]:
     """Our rows by schedule, the paper's own first, where ten classes of a seed are trained."""
     anomalies = scoreboard.stored("anomalies", folder).query("anomaly_base == 'class'")
-    methods = [_FEWER[key] for key in zip(anomalies.p, anomalies.consist_on_anomaly)]
+    methods = [_FEWER.get(key, "") for key in zip(anomalies.p, anomalies.consist_on_anomaly)]
     tables = scoreboard.schedules(dataset, folder)
     parts = [tables[scoreboard.LESSON], anomalies.assign(method=methods),
              scoreboard.stored("rivals", folder)]

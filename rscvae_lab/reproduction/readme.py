@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rscvae_lab import figures
+from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, METHOD_NAMES
 from rscvae_lab.reproduction import claims, scoreboard
 from rscvae_lab.reproduction.reruns import regenerate
-from rscvae_lab.storage.files import project_root, write_whole
+from rscvae_lab.storage.files import is_checkout, project_root, write_whole
 
 MARKS = "<!-- {0} -->", "<!-- /{0} -->"  # `rebuild` writes what is between them
 HEADLINES = {  # the README's first table: claims in fewer words
@@ -31,8 +32,11 @@ DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 def rebuild() -> list[Path]:
     """Regenerates the notebooks' stored outputs, `results/scoreboard.png` and the README's tables;
-    returns the files. Raises InputError for a stored table that is missing, NotebookFailed where a
-    cell failed."""
+    returns the files. Raises InputError for a stored table that is missing and in an installed
+    package, NotebookFailed where a cell failed."""
+    if not is_checkout():
+        raise InputError("expected a checkout, whose stored outputs are regenerated, found an "
+                         "installed package: --copy DIR copies its notebooks")
     chart, readme = project_root() / "results" / "scoreboard.png", project_root() / "README.md"
     write_whole(chart, figures.png(hero()))
     text = readme.read_text("utf-8")

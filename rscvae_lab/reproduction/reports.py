@@ -118,7 +118,8 @@ def glance(config: Config, notebooks: list[Path]) -> str:
     `glance`, by section, each with the `caption` in its cell's metadata."""
     contents = [json.loads(notebook.read_text("utf-8")) for notebook in notebooks]
     page = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
-    industrial, name = config.dataset in IMAGE_FOLDERS, f"{config.dataset} {config.category}"
+    industrial = config.dataset in IMAGE_FOLDERS
+    name = html.escape(f"{config.dataset} {config.category}")
     task = (f"sees images of good parts alone, here {name}, and must then tell other good parts "
             "(normal) from defective ones (novel)" if industrial else
             f"sees training images of one class alone, here {name}, and must then tell new images "
@@ -126,7 +127,7 @@ def glance(config: Config, notebooks: list[Path]) -> str:
     oracle = (" The oracle column picks its epoch on the test set: it is an upper bound, not a "
               "result.")
     return page.substitute(
-        title=f"{_TITLE} {config.dataset}, normal class {config.category}",
+        title=f"{_TITLE} {config.dataset}, normal class {html.escape(config.category)}",
         task=f"The task: a network {task} by a score. AUROC is the chance that a novel image "
              "scores higher than a normal one: 1 is perfect, 0.5 is guessing.",
         note=f"{config.epochs} epochs, seed {config.seed}, {config.scale} scale."

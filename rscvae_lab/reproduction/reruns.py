@@ -20,7 +20,6 @@ from rscvae_lab.errors import InputError, NotebookFailed
 from rscvae_lab.storage.files import (
     COURSE,
     absolute,
-    is_checkout,
     is_executed_notebook,
     make_folder,
     output_file,
@@ -45,13 +44,14 @@ def notebooks_folder() -> Path:
 def copy_notebooks(folder: str | Path) -> list[Path]:
     """Copies the course, with its solutions and what its links lead to, into a folder; its
     notebooks use the data and runs of the working directory, as commands do. Raises InputError
-    where a notebook of the same name lies there, or the folder cannot be written to."""
+    where a file of the same name lies there, or the folder cannot be written to."""
     folder = make_folder(folder)
     places = {notebook: folder / notebook.relative_to(notebooks_folder())
               for notebook in _notebooks()}
-    for place in places.values():
+    linked_places = {linked: folder / Path(linked).name for linked in _LINKED}
+    for place in (*places.values(), *linked_places.values()):
         if place.exists():
-            raise InputError(f"expected a folder without notebooks of the course, found {place}")
+            raise InputError(f"expected a folder without files of the course, found {place}")
     make_folder(folder / "solutions")
     for notebook, place in places.items():
         text = notebook.read_text("utf-8")
@@ -60,8 +60,8 @@ def copy_notebooks(folder: str | Path) -> list[Path]:
         for linked in _LINKED:
             text = text.replace(f"](../{linked})", f"]({Path(linked).name})")
         write_whole(place, text)
-    for linked in _LINKED:
-        write_whole(folder / Path(linked).name, resource(linked).read_bytes())
+    for linked, place in linked_places.items():
+        write_whole(place, resource(linked).read_bytes())
     write_whole(folder / COURSE, f"{os.path.relpath(project_root(), folder)}\n")
     return list(places.values())
 
@@ -179,7 +179,9 @@ def rerun(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) 
 
 def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Path) -> None:
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
+    failed = out.with_suffix(".failed.ipynb")
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         papermill.execute_notebook(_verbatim(notebook), _verbatim(executed), parameters,
@@ -190,11 +192,14 @@ def _execute(notebook: Path, executed: Path, parameters: dict[str, Any], out: Pa
     except papermill.PapermillExecutionError as error:
         if error.ename == InputError.__name__:
             raise InputError(error.evalue) from None
-        failed = out.with_suffix(".failed.ipynb")
         write_whole(failed, executed.read_bytes())
         raise NotebookFailed(f"{notebook.name} failed in cell {error.exec_count} with "
                              f"{error.ename}: {' '.join(error.evalue.split())} (see {failed})"
                              ) from None
+    except DeadKernelError:
+        write_whole(failed, executed.read_bytes())
+        raise NotebookFailed(f"{notebook.name} failed: its kernel died; is memory short? (see "
+                             f"{failed})") from None
 
 
 def _verbatim(path: Path) -> str:
@@ -218,13 +223,9 @@ def _this_kernel() -> type:
 
 
 def regenerate() -> list[Path]:
-    """Executes every notebook with its defaults, from an empty store, and stores the cleaned
-    outputs in place. Raises InputError where the notebooks are those of an installed package;
-    NotebookFailed where a cell failed: this notebook and the following ones keep their old
-    outputs."""
-    if not is_checkout():
-        raise InputError("expected a checkout, whose stored outputs are regenerated, found an "
-                         "installed package: --copy DIR copies its notebooks")
+    """Executes every notebook of the checkout with its defaults, from an empty store, and stores
+    the cleaned outputs in place. Raises NotebookFailed where a cell failed: this notebook and the
+    following ones keep their old outputs."""
     notebooks = _notebooks()
     with tempfile.TemporaryDirectory() as scratch:
         failures = make_folder(runs_root())

@@ -92,7 +92,7 @@ def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.Data
     """`literal`, as soon as one seed is complete, and `both_bases`, by the schedule's name."""
     tables = {LESSON: both_bases(dataset, folder)}
     if _literal_seeds(dataset, folder, LITERAL_TABLES):
-        tables = {LITERAL: literal(dataset, folder)} | tables
+        return {LITERAL: literal(dataset, folder)} | tables
     return tables
 
 

@@ -48,12 +48,18 @@ def units(table: pd.DataFrame, method: str, value: str = "auroc") -> pd.DataFram
 
 def paired(table: pd.DataFrame, method: str, other: str, value: str = "auroc") -> pd.DataFrame:
     """`method` minus `other` as `units`, over the seeds that both have; a floor, which has no
-    chance in it, is subtracted in every seed. Raises InputError as `units`."""
+    chance in it, is subtracted in every seed. Raises InputError as `units`, without a common seed,
+    and where one has other classes."""
     ours, theirs = units(table, method, value), units(table, other, value)
-    theirs = theirs.reindex(ours.index)
+    if set(ours.index) != set(theirs.index):
+        lacks = min({*ours.index} ^ {*theirs.index})
+        raise InputError(f"expected {method} and {other} in the same classes, found {lacks} of "
+                         "one alone")
     if other in FLOORS:
         return ours.sub(theirs.iloc[:, 0], axis=0)
     seeds = ours.columns.intersection(theirs.columns)
+    if seeds.empty:
+        raise InputError(f"expected a seed that both {method} and {other} have, found none")
     return ours[seeds] - theirs[seeds]
 
 

@@ -124,7 +124,7 @@ def output_file(path: str | Path, suffix: str, is_own: Callable[[Path], bool]) -
 
 
 def begins_with(*columns: str) -> Callable[[Path], bool]:
-    """Whether a file is a CSV whose first columns are these."""
+    """A test of whether a file is a CSV whose first columns are these."""
     def is_own(path: Path) -> bool:
         with path.open("rb") as file:
             header = file.readline(65536).decode("utf-8-sig", errors="replace")
@@ -143,7 +143,8 @@ def is_executed_notebook(path: Path) -> bool:
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Writes to a temporary file, then renames it: a reader sees the old file or the new one,
-    never a part. Text is written as UTF-8; bytes of a file's name that are none, as `\\udcff`."""
+    never a part. Text is written as UTF-8; undecodable bytes of a file name become
+    `\\udcff` and the like."""
     path = Path(path)
     part = path.with_name(f"{_part_of(path.name)}{os.getpid()}.part")
     try:

@@ -61,6 +61,9 @@ def test_the_table_of_other_runs_is_refused(fitted, tmp_path):
             atlas.read(table, runs)
     with pytest.raises(InputError, match="found none"):
         atlas.read(tmp_path / "absent.csv", {"o": other})
+    table.with_suffix(".png").unlink()
+    with pytest.raises(InputError, match=r"expected maps in .*maps\.png, found none"):
+        atlas.read(table, {"o": other})
 
 
 def test_the_command_leaves_the_table(short_run, tmp_path, capsys):

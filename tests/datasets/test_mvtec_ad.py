@@ -102,6 +102,13 @@ def test_a_plain_folder_of_mixed_pictures_is_normal(tmp_path):
     assert parts.masks is None
 
 
+def test_folders_of_masks_may_be_in_another_case(plate):
+    masks = load(plate, 32, 1).masks
+    for folder in plate.glob("ground_truth/*"):
+        folder.rename(folder.with_name(folder.name.upper()))
+    assert torch.equal(load(plate, 32, 1).masks, masks)
+
+
 def test_ground_truth_may_be_missing(plate):
     for file in plate.glob("ground_truth/*/*"):
         file.unlink()

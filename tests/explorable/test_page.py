@@ -18,7 +18,7 @@ from rscvae_lab.bench.page import DRAGS, SWITCHES, drag, milliseconds, served
 from rscvae_lab.datasets.shifts import rotated
 from rscvae_lab.errors import InputError
 from rscvae_lab.explorable import stored_regions, write_page
-from rscvae_lab.explorable.page import MODES, RUNS
+from rscvae_lab.explorable.page import RUNS, TRAININGS
 from rscvae_lab.runs import Run
 from rscvae_lab.storage.files import resource
 
@@ -103,7 +103,7 @@ def test_a_turned_eight_is_the_image_that_python_turns(site, folder, facts):
     assert regions == {"normal", "anomalous", "unknown"}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", TRAININGS)
 def test_each_mode_measures_what_python_measures(site, folder, facts, mode):
     labels = np.array(facts["mnist"]["labels"])
     index = [int(i) for label in (NORMAL, NOVEL) for i in np.flatnonzero(labels == label)[:25]]

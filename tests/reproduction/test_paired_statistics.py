@@ -70,6 +70,16 @@ def test_one_class_may_carry_it_all():
     assert without.tolist() == pytest.approx([0.0, 0.15, 0.15])
 
 
+def test_what_cannot_be_paired_is_refused():
+    table = pd.concat([rows("o", [[0.9], [0.7]]), rows("d", [[0.8]]), rows("pca", [[0.5]]),
+                       rows("e", [[0.9], [0.8]]).assign(seed=1)])
+    for other in ("d", "pca"):
+        with pytest.raises(InputError, match=f"o and {other} in the same classes, found 1 of one"):
+            statistics.paired(table, "o", other)
+    with pytest.raises(InputError, match="a seed that both o and e have, found none"):
+        statistics.paired(table, "o", "e")
+
+
 def test_refusals():
     with pytest.raises(InputError, match="method o, found none"):
         statistics.units(rows("d", [[1.0]]), "o")

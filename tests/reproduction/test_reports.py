@@ -45,6 +45,11 @@ def test_the_page_of_parts_says_what_is_normal_there():
     assert "defective ones (novel)" in page and "oracle" not in page
 
 
+def test_a_folder_s_name_is_text_on_the_page():
+    page = reports.glance(Config(dataset="folder", root="x", category="a <b> & c"), [])
+    assert page.count("a &lt;b&gt; &amp; c") == 3 and "<b> & c" not in page
+
+
 def test_another_size_of_digits_is_refused():
     with pytest.raises(InputError, match="image size of industrial images alone, found 64"):
         reports.main_job("digits", "8", epochs=1, seed=0, image_size=64)

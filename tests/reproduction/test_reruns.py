@@ -13,7 +13,12 @@ import pytest
 from rscvae_lab.cli import main
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
-from rscvae_lab.reproduction.reruns import checked_parameters, notebooks_folder, rerun
+from rscvae_lab.reproduction.reruns import (
+    checked_parameters,
+    copy_notebooks,
+    notebooks_folder,
+    rerun,
+)
 from rscvae_lab.runs import folder
 from rscvae_lab.trainers import trained
 
@@ -91,6 +96,14 @@ def test_text_becomes_a_literal_of_the_declared_type(name, text, value, notebook
 def test_other_types_are_refused(name, text, notebook):
     with pytest.raises(InputError, match=f"parameter {name} expects "):
         checked_parameters(notebook(""), {name: text})
+
+
+@pytest.mark.parametrize("name", ["00_start_here.ipynb", "claims.csv"])
+def test_a_copied_course_replaces_no_file(name, tmp_path):
+    (tmp_path / name).write_text("the user's own", "utf-8")
+    with pytest.raises(InputError, match=f"without files of the course, found .*{name}"):
+        copy_notebooks(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_notebooks_about_classes_do_not_take_folders():
