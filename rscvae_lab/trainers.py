@@ -150,7 +150,7 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
         try:
             training.run(progress, callbacks)
         except Exception:
-            if not training.journal.epochs:
+            if not training.has_trained:
                 folders.withdraw(new)
             raise
         finished = [folders.finish(*parts, networks=networks)
@@ -201,6 +201,7 @@ class Training:
         self.places, self.journal = places, Journal(configs, places, self.batches.steps)
         self.journal.restore(self.model, self.optimizer)
         self.histories = self.journal.histories  # the rows of each model's history.csv so far
+        self.has_trained = bool(self.journal.epochs)  # an epoch, even if it diverged
 
     def run(self, progress: bool | None = None, callbacks: Sequence[Callback] = ()) -> None:
         """Trains the epochs that are left."""
@@ -225,6 +226,7 @@ class Training:
             self.model.train()  # whatever a callback did; of an ensemble it had a copy
         with self._seeded(epoch):
             sums = train_epoch(self.step_on, self.batches.epoch(epoch))
+        self.has_trained = True
         sums = sums.view(len(self.configs), 2, 6)
         sums, seconds = sums.tolist(), (time.perf_counter() - start) / len(self.configs)
         due = (epoch % self.config.evaluate_every == 0
