@@ -15,6 +15,7 @@ from rscvae_lab.trainers import train
 torch.set_num_threads(1)  # two threads that wait for a busy core are a hundred times slower
 for profile, n in (("default", 200), ("thorough", 5000)):
     settings.register_profile(profile, max_examples=n, deadline=None, database=None,
+                              derandomize=profile == "default",
                               suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 REAL_DATA = Path(os.environ.get("RSCVAE_DATA") or project_root() / "data")

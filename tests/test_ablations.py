@@ -1,15 +1,18 @@
 """What ablations vary does vary the training, and what they are judged by is no test figure."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from rscvae_lab import divergences
 from rscvae_lab.analysis.surveys import Survey
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import TrainingStopped
-from rscvae_lab.runs.evaluation import measure
+from rscvae_lab.runs.evaluation import code, evaluate, measure
 from rscvae_lab.trainers import train
 
 pytestmark = pytest.mark.slow
@@ -49,6 +52,7 @@ def test_the_semantic_deviation_of_a_run_is_that_of_its_regions(short_run):
         {"recode_gradient": "fixed_picture"},
         {"recode_gradient": "fixed_target"},
         {"consist_on_anomaly": False},
+        {"js": "jeffreys"},
     ],
 )
 def test_each_setting_to_ablate_changes_the_training(setting, tmp_path):
@@ -71,3 +75,14 @@ def test_fresh_anomalies_are_others_in_the_second_epoch_and_again_after_a_stop(t
         )
     resumed = train(config, tmp_path / "stopped", resume=True, progress=False)
     assert weights(whole.folder) == weights(resumed.folder)
+
+
+def test_a_run_is_scored_by_its_own_reading_of_d_js(short_run):
+    config = replace(short_run.config, js="jeffreys")
+    split = load_split(config)
+    scores, metrics, _ = evaluate(short_run.model, split, config)
+    test, heldout = (code(short_run.model, part) for part in (split.test, split.heldout))
+    test, heldout = (divergences.jeffreys(each.mu, each.log_var, each.mu_re, each.log_var_re)
+                     for each in (test, heldout))
+    assert scores.l_mut.to_numpy() == pytest.approx(test.numpy(), rel=1e-3)
+    assert metrics["heldout_mean_mut"] == pytest.approx(heldout.mean().item(), rel=1e-3)

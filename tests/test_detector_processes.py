@@ -11,6 +11,8 @@ import pytest
 import torch
 from arrays import detector, eights
 
+from rscvae_lab.errors import warn_once
+
 
 @pytest.mark.slow
 def test_threads_train_what_each_would_alone():
@@ -56,5 +58,6 @@ def test_a_threshold_is_normal_in_every_batch():
 
 
 def test_it_says_what_the_threshold_rests_on(capsys):
+    warn_once.cache_clear()  # of what other tests were told
     detector("pca", progress=None, name="told").fit(eights()[:9])
     assert "the threshold rests on 1 held-out image" in capsys.readouterr().err

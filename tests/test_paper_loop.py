@@ -69,3 +69,17 @@ def test_steps_of_every_mode_are_those_of_a_loop_written_from_the_paper(mode):
         ours.state_dict().items(), reference.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_step_computes_in_its_precision_and_measures_in_float32(precision):
+    config = Config(precision=precision)
+    model, kinds = VAE.from_config(config), {}
+    for name in ("encoder", "to_mu", "decoder"):
+        model.get_submodule(name).register_forward_hook(
+            lambda layer, given, made, name=name: kinds.update({name: made.dtype}))
+    batch = next(Batches([config], [load_split(config)]).epoch(1))
+    weights = losses.Weights.of(config)
+    measured = train_step(model, torch.optim.Adam(model.parameters()), batch, weights, config)
+    assert kinds.pop("encoder") == getattr(torch, precision)
+    assert {*kinds.values(), measured.dtype} == {torch.float32}

@@ -85,11 +85,6 @@ def test_normalisers_refuse_what_cannot_normalise(terms):
         scoring.Normalisers.over(*map(np.array, terms))
 
 
-def test_auroc_counts_pairs_and_ties_half():
-    """(3 > 1, 3 > 2, 2 > 1) and one tie among four pairs."""
-    assert scoring.auroc(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 3.0])) == 3.5 / 4
-
-
 def test_the_error_of_a_paired_difference_is_what_a_bootstrap_finds():
     """Two scores that share most of their noise: far less than independent errors would add up
     to."""

@@ -88,6 +88,8 @@ def test_the_metrics_follow_from_the_scores(short_run):
     normal = scores[scores.label == 0]
     ratio = normal.l_mut / normal.l_recon * normal.l_recon.mean() / normal.l_mut.mean()
     assert metrics["s_a"] == pytest.approx(ratio.std(ddof=0))
+    over_all = normal.l_mut / normal.l_recon * scores.l_recon.mean() / scores.l_mut.mean()
+    assert metrics["s_a_test_mean"] == pytest.approx(over_all.std(ddof=0))
     assert metrics["s_a_relative"] == pytest.approx(ratio.std(ddof=0) / ratio.mean())
     assert metrics["s_a_spearman"] == pytest.approx(
         normal.l_mut.corr(normal.l_recon, method="spearman")
@@ -244,6 +246,12 @@ def test_one_vae_training_gives_two_rows(tmp_path):
     assert vae["auroc"] == run.metrics["auroc_recon"]
     assert vae["auroc_best"] == run.history.auroc_recon.max()
     assert recode["auroc"] == run.metrics["auroc"]
+    assert vae["auroc_heldout_norm"] == vae["auroc"] and vae["threshold"] is None
+    assert vae["auroc_validation"] == run.metrics["auroc_validation_recon"]
+    assert vae["auroc_final"] == run.history.auroc_recon.iloc[-1]
+    assert recode["auroc_final"] == run.history.auroc.iloc[-1] != vae["auroc_final"]
+    shown = 3 * 4 * 32  # epochs, steps, a batch
+    assert recode["images_per_second"] == pytest.approx(shown / recode["seconds"], rel=0.01)
     assert vae["config_hash"] == recode["config_hash"]
     identity = "dataset category method config_hash beta p anomaly_base js widths".split()
     assert list(ROW_NAMES)[: len(identity + METRICS)] == identity + METRICS

@@ -156,10 +156,8 @@ def test_first_step_of_a_training_has_no_past(generator):
         )
 
 
-def test_colour_and_other_sizes(generator):
+def test_images_of_other_channels_are_refused(generator):
     config = Config(mode="gradcon", dataset="mvtec_ad", category="bottle", image_size=64)
-    x = torch.rand(2, 3, 64, 64, generator=generator)
-    model = GradCon(config)
-    assert model(x).shape == x.shape and model.score(x).isfinite().all()
+    x, model = torch.rand(2, 3, 64, 64, generator=generator), GradCon(config)
     with pytest.raises(InputError, match="shape"):
         model.score(x[:, :1])

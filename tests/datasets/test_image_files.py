@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rscvae_lab.datasets.image_files import read_image, read_images, read_masks
 from rscvae_lab.errors import InputError
@@ -102,3 +102,14 @@ def test_a_large_image_looks_as_its_small_one(suffix, mode, tmp_path):
     large.resize((640, 480), Image.Resampling.BOX).save(tmp_path / "small.png")
     one, two = (read_image(tmp_path / name, 64, 3).float() for name in (f"a{suffix}", "small.png"))
     assert (one - two).abs().max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_pillows(orientation, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    image, exif = Image.fromarray(pixels), Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as held:
+        expected = np.array(ImageOps.exif_transpose(held))
+    assert np.array_equal(read_image(tmp_path / "a.png", 32, 3).permute(1, 2, 0), expected)

@@ -165,10 +165,17 @@ def test_a_run_leaves_the_local_score_beside_eq_15(plate, tmp_path):
 def test_the_local_threshold_is_of_pictures_that_were_not_calibrated_on(plate, tmp_path):
     """With a single other picture there is no spread: then there is no local score."""
     run = train(plate(heldout=0.5), tmp_path / "many", progress=False)
-    maps = maps_of(run.model, load_split(run.config).heldout)
-    apart = [local_scores(others.scaled(maps[i : i + 1]))[0, 0].item()
-             for i, others in enumerate(without_each(maps))]
-    assert run.metrics["threshold_local"] == pytest.approx(np.percentile(apart, 95), rel=1e-3)
+    split = load_split(run.config)
+    maps, shifted = maps_of(run.model, split.heldout), maps_of(run.model, split.validation)
+    judges = list(enumerate(without_each(maps)))
+    apart = torch.cat([local_scores(each.scaled(maps[i : i + 1])) for i, each in judges])
+    novel = torch.cat([local_scores(each.scaled(shifted[i :: len(maps)])) for i, each in judges])
+    labels = np.repeat([0, 1], [len(apart), len(novel)])
+    for name, column in (("local", 0), ("local_max", 1)):
+        limit = np.percentile(apart[:, column], 95)
+        assert run.metrics[f"threshold_{name}"] == pytest.approx(limit, rel=1e-3)
+        by_hand = roc_auc_score(labels, torch.cat([apart, novel])[:, column])
+        assert run.metrics[f"auroc_validation_{name}"] == pytest.approx(by_hand, abs=1e-3)
     few = train(plate(heldout=0.2), tmp_path / "few", progress=False)
     assert few.metrics["n_heldout"] == 2 and few.metrics["auroc_local"] is None
     assert few.calibration is None and not set(LOCAL) & set(few.scores)

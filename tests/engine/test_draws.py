@@ -62,6 +62,11 @@ def test_only_mode_d_shifts():
     assert not draw_epoch(Config(mode="e", p=0.5), 1, 320).shifts.any()
 
 
+def test_safe_shifts_are_cut_outs_alone():
+    shifts = draw_epoch(Config(mode="d", p=0.5, shifts="safe"), 1, 320).shifts
+    assert torch.equal(shifts[..., 2], shifts.any(-1)) and shifts.any()
+
+
 def test_in_an_ensemble_each_model_draws_as_alone_and_is_then_inactive():
     configs, sizes = [Config(mode="d", p=0.3), Config(seed=1)], [40, 130]
     each = [draw_epoch(config, 7, size) for config, size in zip(configs, sizes)]

@@ -154,6 +154,9 @@ def test_an_ensemble_leaves_runs_that_agree_with_lone_ones(tmp_path):
         alone = train(replace(config, stack=1), tmp_path / f"{config.mode}-alone", progress=False)
         assert run.config == config
         assert run.metrics["auroc"] == pytest.approx(alone.metrics["auroc"], abs=0.01)
+        for name in ("loss", "recon", "anomalous", "learning_rate"):
+            assert run.history[name].tolist() == pytest.approx(
+                alone.history[name].tolist(), rel=1e-2, nan_ok=True)
     assert not list(tmp_path.glob("*/state*"))
 
 

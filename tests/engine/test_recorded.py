@@ -8,7 +8,7 @@ from rscvae_lab.engine.recorded import recorded
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here the step can be recorded")
-def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_says_so_once():
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_says_so():
     weight = torch.zeros(3)
 
     def step(batch: Batch) -> torch.Tensor:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rscvae_lab.config import Config
-from rscvae_lab.datasets import load_split
-from rscvae_lab.datasets.images import to_unit
+from rscvae_lab.datasets import load_parts, load_split
+from rscvae_lab.datasets.images import resize, to_unit
 from rscvae_lab.engine.statistics import set_statistics
 from rscvae_lab.errors import InputError
 from rscvae_lab.models.vae import VAE
@@ -82,3 +82,13 @@ def test_a_score_leaves_torchs_switches_as_they_were():
     finally:
         for switch, value in zip(switches, before):
             switch.allow_tf32 = value
+
+
+def test_statistics_are_those_of_every_chunk():
+    """600 images are two chunks of 256, which count alike; the rest is left out."""
+    images = resize(load_parts("digits")[0].images[:600], 32)
+    model = VAE.from_config(Config()).train()
+    with torch.no_grad():
+        expected = model.encoder[0](to_unit(images[:512])).mean((0, 2, 3))
+    set_statistics(model, images, recode=False)
+    torch.testing.assert_close(first_norm(model).running_mean, expected, rtol=1e-4, atol=1e-6)

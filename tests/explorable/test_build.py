@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -16,7 +17,7 @@ from rscvae_lab import VAE, Config
 from rscvae_lab.config.schema import RECIPE
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.explorable import decoder_bytes, encoder_bytes, stored_regions
+from rscvae_lab.explorable import calibrate, decoder_bytes, encoder_bytes, stored_regions
 from rscvae_lab.explorable.page import RUNS, SITE
 from rscvae_lab.figures import lit_terms
 from rscvae_lab.runs import Run
@@ -117,11 +118,21 @@ def test_explore_serves_the_page_on_this_machine_and_stops_when_told_to():
         server.stdout.close()
 
 
-def test_the_plane_is_what_its_command_trains():
-    """Its metrics follow from its weights, on digits that are always at hand."""
+def test_the_metrics_of_the_plane_follow_from_its_weights():
     run = Run.load(resource(RUNS["plane"]))
     assert (run.config.latent, run.config.mode, run.config.recipe) == (2, "e", RECIPE)
     assert not run.metrics["commit"].endswith("dirty")
     _, metrics, *_ = evaluate(run.model, load_split(run.config), run.config)
     for name in ("auroc", "threshold", "semantic_deviation_rate", "heldout_mean_mut"):
         assert metrics[name] == pytest.approx(run.metrics[name], rel=1e-3), name
+
+
+def test_calibrating_anew_gives_the_regions_that_are_stored(tmp_path):
+    run = Run.load(shutil.copytree(resource(RUNS["plane"]), tmp_path / "plane"))
+    regions, levels, step = stored_regions(run)
+    calibrate(run.folder)
+    again, new_levels, new_step = stored_regions(run)
+    assert new_step == pytest.approx(step, rel=1e-3)
+    assert np.abs(new_levels.astype(int) - levels).max() <= 1
+    for name in ("least_information", "farthest", "worst_recon"):
+        assert getattr(again, name) == pytest.approx(getattr(regions, name), rel=1e-3)

@@ -110,9 +110,8 @@ def test_pca_finds_a_plane_and_scores_the_distance_to_it(generator):
     )
 
 
-def test_pca_agrees_with_scikit_learn_on_few_images():
-    """Fewer images than components: the plane through them leaves no residual on the images
-    themselves."""
+def test_few_images_lie_in_their_own_plane():
+    """PCA of fewer images than components leaves no residual on them."""
     images = load_split(Config()).heldout
     assert PCA(Config()).fit(images).score(images).max() < 1e-8
 

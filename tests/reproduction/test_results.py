@@ -45,7 +45,7 @@ def table(request):
     return scoreboard.stored(request.param)
 
 
-def test_every_row_is_what_its_command_trains(table, monkeypatch):
+def test_the_command_of_every_row_makes_its_config(table, monkeypatch):
     made = []
     monkeypatch.setattr(
         "rscvae_lab.trainers.train", lambda config, *_, **__: made.append(config) or sys.exit(0)
