@@ -11,7 +11,8 @@ from rscvae_lab.storage.files import project_root
 
 pytestmark = pytest.mark.slow
 
-TABLES = ("floors", "mnist", "fashion_mnist", "anomalies", "rivals", "literal", "literal_gpu")
+TABLES = ("floors", "mnist", "fashion_mnist", "anomalies", "anomalies_literal", "rivals",
+          "literal", "literal_gpu")
 SHIFTED = "Shifted images add .94 points on MNIST: d over o"
 
 
