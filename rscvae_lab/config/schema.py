@@ -179,7 +179,7 @@ class Config:
             raise InputError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
         low, high = allowed.get("range", (value, value))
         if not low <= value <= high:
-            raise InputError(f"{name} must lie between {low:,} and {high:,}, found {value!r}")
+            raise InputError(f"{name} must lie between {low:g} and {high:g}, found {value!r}")
 
     def _check(self) -> None:
         for name in vars(self):
