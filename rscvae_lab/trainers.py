@@ -103,7 +103,7 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
            if network is not None}
     if own and config.precision == resolve_precision("auto", config.device) and not (
             config.encoder or config.decoder):
-        own["precision"] = "auto"  # which is another one with networks of the user's own
+        own["precision"] = "auto"  # with networks of the user's own that is float32
     config = replace(config, **own)
     _check_code(config)
     if split is not None and config.dataset != ARRAYS:
@@ -142,17 +142,10 @@ def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
         if all(earlier):
             return earlier  # by the process that was waited for
         places = [absolute(out) for out in outs]
-        training = Training(configs, places, splits, networks)  # may refuse, leaving nothing
-        new = [place for place in places if not folders.is_begun(place)]
-        for place, config in zip(places, configs):
-            folders.begin(place, config)
-        say_what_is_read(configs, progress)
-        try:
+        training = Training(configs, places, splits, networks)  # may refuse, before a run is begun
+        with folders.begun(places, configs, lambda: training.has_trained):
+            say_what_is_read(configs, progress)
             training.run(progress, callbacks)
-        except Exception:
-            if not training.has_trained:
-                folders.withdraw(new)
-            raise
         finished = [folders.finish(*parts, networks=networks)
                     for parts in zip(places, configs, splits, training.histories)]
         training.journal.discard()
@@ -316,9 +309,7 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
         finished = folders.find(out, config, resume=True)  # by the process that was waited for
         if finished:
             return finished
-        is_new = not folders.is_begun(out)
-        place, start = folders.begin(out, config), time.perf_counter()
-        say_what_is_read([config], progress)
+        place, start = absolute(out), time.perf_counter()
         rows: list[dict[str, float]] = []
 
         def follow(epoch: int, loss: float) -> None:
@@ -330,13 +321,9 @@ def _fit_baseline(config: Config, out: str | Path, progress: bool | None, wait: 
                 raise TrainingStopped(f"stopped after epoch {epoch} of {config.epochs}; "
                                       f"{config.mode} begins again")
 
-        try:
-            with following(progress, follow):
-                model.fit(split.train)
-        except Exception:
-            if is_new and not rows:
-                folders.withdraw([place])
-            raise
+        with folders.begun([place], [config], lambda: bool(rows)), following(progress, follow):
+            say_what_is_read([config], progress)
+            model.fit(split.train)
         save_weights(place / WEIGHTS, model)
         # of a method that does not follow, its losses
         history = rows or [{"epoch": epoch, "loss": loss}

@@ -46,7 +46,7 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
             raise InputError(f"expected {name} once, found several in --set")
         if name in ("dataset", "category", "mode", "seed") and name in names:
             raise InputError(f"expected --{name} {value}, found {name} in --set")
-        if options.get(name) not in (None, "", "auto", "lesson", value):  # which are no choices
+        if options.get(name) not in (None, "", "auto", "lesson", value):  # or its default
             raise InputError(f"expected {name} once, found {options[name]} and, in --set, {value}")
     return options | settings
 

@@ -232,8 +232,8 @@ def _composed(name: str) -> str:
 
 
 def _masks(folder: Path, files: _Files, size: int) -> Tensor | None:
-    """True where a pixel has any share of the original mask; empty for good images. Raises
-    InputError as `_mask_files`, and for a good image whose mask is not black."""
+    """The masks as `read_masks` has them; empty for good images without one. Raises InputError as
+    `_mask_files`, and for a good image whose mask is not black."""
     paths = _mask_files(folder, files)
     if not paths:
         return None

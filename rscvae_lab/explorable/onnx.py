@@ -1,10 +1,9 @@
 """The plain VAE's two halves as ONNX, small enough for a page.
 
 Batch normalisation, in eval mode an affine map, is folded into the convolution before it. Large
-weights are rounded to 12.6 bits or more a number, by output channel, and stored as planes of
-bytes, which compress; the graph puts them together again, w = step (256 high + low) + offset,
-once, as onnxruntime folds constants. The terms then differ from float32 by less than 1e-3,
-relative.
+weights are rounded to 12 bits or more a number, by output channel, and stored as planes of bytes,
+which compress; the graph puts them together again, w = step (256 high + low) + offset, once, as
+onnxruntime folds constants. The terms then differ from float32 by less than 1e-3, relative.
 """
 
 import math

@@ -1,7 +1,7 @@
 """What is regenerated when `results/` changes: the notebooks' stored outputs, and the README's
 figure and tables."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from string import Template
 
@@ -92,8 +92,8 @@ def report(table: pd.DataFrame) -> str:
 
 
 def _table(corner: str, rows: pd.DataFrame) -> str:
-    lines = [_row(corner, rows.columns), "|---" * (1 + len(rows.columns)) + "|"]
-    return "\n".join([*lines, *(_row(label, row) for label, row in rows.iterrows())])
+    lines = [*_heading(corner, rows.columns), *(_row(name, row) for name, row in rows.iterrows())]
+    return "\n".join(lines)
 
 
 def _cost(name: str, rows: pd.DataFrame) -> list[str]:
@@ -107,14 +107,14 @@ def _cost(name: str, rows: pd.DataFrame) -> list[str]:
 
 def tables() -> str:
     """Both tables of the README from the stored results, as Markdown."""
-    lines = _heading(scoreboard.METHODS)
+    lines = _methods(scoreboard.METHODS)
     for dataset, name in DATASETS.items():
         schedule, table = next(iter(scoreboard.schedules(dataset).items()))
         lines += _rows(f"{name} ({schedule})", scoreboard.scoreboard(table))
     boards = {name: scoreboard.compared(dataset) for dataset, name in DATASETS.items()}
     trained = {method for board in boards.values() for method, _ in board.index}
     columns = [name for name in (*FLOORS, *scoreboard.RIVALS) if name in trained]
-    lines += ["", *_heading(columns)]
+    lines += ["", *_methods(columns)]
     for name, board in boards.items():
         lines += compared_rows(name, board, columns)
     return "\n".join(lines)
@@ -156,9 +156,12 @@ def _ours(means: pd.Series, spread: pd.Series, n_seeds: pd.Series) -> tuple[str,
     return f"ours, {seeds} seed{'s' * (seeds != '1')}", scoreboard.with_spread(means, spread)
 
 
-def _heading(methods: Iterable[str]) -> list[str]:
-    names = [METHOD_NAMES[method] for method in methods]
-    return [_row("mean AUROC over ten classes", names), "|---" * (1 + len(names)) + "|"]
+def _methods(methods: Iterable[str]) -> list[str]:
+    return _heading("mean AUROC over ten classes", [METHOD_NAMES[method] for method in methods])
+
+
+def _heading(corner: str, columns: Collection[str]) -> list[str]:
+    return [_row(corner, columns), "|---" * (1 + len(columns)) + "|"]
 
 
 def _row(label: str, cells: Iterable[str]) -> str:

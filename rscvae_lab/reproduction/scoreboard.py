@@ -69,11 +69,10 @@ def literal(dataset: str, folder: str | Path = "results",
     seeds = _literal_seeds(dataset, folder, tables)
     if not seeds:
         raise InputError("expected a seed that every mode has with every class, found none")
-    return _with_floors(dataset, [seeds[seed] for seed in sorted(seeds)], folder)
+    return _with_floors(dataset, seeds, folder)
 
 
-def _literal_seeds(dataset: str, folder: str | Path, tables: Sequence[str]
-                   ) -> dict[int, pd.DataFrame]:
+def _literal_seeds(dataset: str, folder: str | Path, tables: Sequence[str]) -> list[pd.DataFrame]:
     seeds: dict[int, pd.DataFrame] = {}
     for name in tables:
         if not _place(name, folder).is_file():
@@ -85,15 +84,14 @@ def _literal_seeds(dataset: str, folder: str | Path, tables: Sequence[str]
             n_classes = of_seed.groupby("method").category.nunique().reindex(methods)
             if (n_classes == len(CATEGORIES[dataset])).all():
                 seeds.setdefault(seed, of_seed)
-    return seeds
+    return [seeds[seed] for seed in sorted(seeds)]
 
 
 def schedules(dataset: str, folder: str | Path = "results") -> dict[str, pd.DataFrame]:
     """`literal`, as soon as one seed is complete, and `both_bases`, by the schedule's name."""
     tables = {LESSON: both_bases(dataset, folder)}
-    if _literal_seeds(dataset, folder, LITERAL_TABLES):
-        return {LITERAL: literal(dataset, folder)} | tables
-    return tables
+    seeds = _literal_seeds(dataset, folder, LITERAL_TABLES)
+    return {LITERAL: _with_floors(dataset, seeds, folder)} | tables if seeds else tables
 
 
 def against_floor(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -84,11 +84,6 @@ def find(out: str | Path, config: Config, resume: bool, networks: Networks = (No
     return None
 
 
-def is_begun(out: str | Path) -> bool:
-    """Whether a folder holds a run, finished or not."""
-    return (absolute(out) / CONFIG).is_file()
-
-
 @contextmanager
 def claim(out: str | Path, wait: bool) -> Iterator[None]:
     """Keeps other processes out of a run's folder while it is worked in; a killed one's claim is
@@ -125,12 +120,21 @@ def begin(out: str | Path, config: Config) -> Path:
     return folder
 
 
-def withdraw(folders: Iterable[Path]) -> None:
-    """Takes back what `begin` wrote, where nothing was trained: a corrected loss or network is
-    another config, and finds the folder free."""
-    for folder in folders:
-        for name in (CONFIG, IMAGES, LOG):
-            (folder / name).unlink(missing_ok=True)
+@contextmanager
+def begun(folders: Sequence[Path], configs: Sequence[Config], has_trained: Callable[[], bool]
+          ) -> Iterator[None]:
+    """`begin` of each. An error before anything `has_trained` takes back what was written: a
+    corrected loss or network is another config, and finds the folder free."""
+    new = [folder for folder in folders if not (folder / CONFIG).is_file()]
+    for folder, config in zip(folders, configs):
+        begin(folder, config)
+    try:
+        yield
+    except Exception:
+        if not has_trained():
+            for file in (folder / name for folder in new for name in (CONFIG, IMAGES, LOG)):
+                file.unlink(missing_ok=True)
+        raise
 
 
 def finish(folder: Path, config: Config, split: OneClassSplit, history: list[dict[str, Any]],
