@@ -112,7 +112,7 @@ def parts_of(config: Config, masks: bool = True) -> Parts:
 
 def test_masks(config: Config, index: Tensor) -> Tensor | None:
     """The masks of these test images, bool (N, 1, S, S), True on the defect; None without ground
-    truth, or where it cannot be read: no training fails for it."""
+    truth, or where `masks_of` cannot be used: no training fails for it."""
     with suppress(InputError):
         masks = mvtec_ad.masks_of(category_folder(config), config.image_size)
         return None if masks is None else masks[index]
@@ -138,7 +138,7 @@ def survey(config: Config) -> str:
     if config.dataset not in IMAGE_FOLDERS or config.dataset == "synthetic":
         return ""
     with suppress(InputError):
-        return mvtec_ad.survey(category_folder(config))
+        return mvtec_ad.survey(category_folder(config), config.image_size)
     return ""
 
 

@@ -36,6 +36,7 @@ from rscvae_lab.storage.files import absolute, data_root, is_hidden
 
 GOOD, TRUTH = "good", "ground_truth"
 LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
+MOST_PIXELS = 2**24  # of all test images, up to which figures by pixel are computed
 SOURCE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
 
 
@@ -83,8 +84,14 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
 
 
 def masks_of(folder: Path, size: int) -> Tensor | None:
-    """The masks of a category's test images, as `load` has them. Raises InputError as `load`."""
-    return _masks(folder, _list_files(folder), size)
+    """The masks of a category's test images, as `load` has them. Raises InputError as `load`, and
+    where they are more than figures by pixel are computed of."""
+    files = _list_files(folder)
+    pixels = len(files.test) * size**2
+    if pixels > MOST_PIXELS and _mask_files(folder, files):
+        raise InputError(f"expected at most {MOST_PIXELS:,} pixels in all test images, found "
+                         f"{pixels:,}")
+    return _masks(folder, files, size)
 
 
 def digests_of(folder: Path) -> Digests:
@@ -124,7 +131,7 @@ def verify(folder: Path) -> str:
     return f"{folder.name}: {_counts(files)}, {n_masks} masks{_left_out(files)}"
 
 
-def survey(folder: Path) -> str:
+def survey(folder: Path, size: int) -> str:
     """A line that says how many images a category's folder has for what, what is passed over there
     and why, and which test images are training images, byte for byte. Raises InputError where it
     has no normal ones."""
@@ -135,7 +142,7 @@ def survey(folder: Path) -> str:
     n_known = sum(content in {*train} - {None} for content in test)
     note = f"; {n_known} test images are training images, byte for byte" * bool(n_known)
     try:
-        _mask_files(folder, files)
+        masks_of(folder, size)
     except InputError as error:
         note += f"; no masks are used: {error}"
     return (f"{len(train) + len(test)} images taken from {folder} ({_counts(files)})"

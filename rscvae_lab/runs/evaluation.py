@@ -21,7 +21,6 @@ from rscvae_lab.runs import localization
 from rscvae_lab.runs.localization import LOCAL, Calibration, error_maps, local_scores
 
 MEASURES = ["l_recon", "l_mut", "l_enc1"]
-PIXELS = 2**24  # of all test images, above which no figures by pixel are computed
 _CHUNK = {"cpu": 256, "cuda": 4096}  # images of 32 x 32 per forward pass; fewer if they are larger
 
 
@@ -165,8 +164,7 @@ def _calibrated(model: nn.Module, split: OneClassSplit, config: Config
 def _by_pixel(model: nn.Module, split: OneClassSplit, config: Config, calibration: Calibration
               ) -> dict[str, float | None]:
     """Pixel AUROC and per-region overlap of the calibrated maps, where there are masks."""
-    masks = None if len(split.test) * config.image_size**2 > PIXELS else (
-        test_masks(config, split.test_index))
+    masks = test_masks(config, split.test_index)
     if masks is None or not masks.any():
         return {}
     scaled = calibration.scaled(maps_of(model, split.test))
