@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
-from rscvae_lab.config import ARRAYS, Config
+from rscvae_lab.config import ARRAYS, Config, idle_note
 from rscvae_lab.config.text import check_names
 from rscvae_lab.datasets.arrays import array_split, fingerprint
 from rscvae_lab.datasets.images import as_images
@@ -123,8 +123,9 @@ class Detector(OutlierMixin, BaseEstimator):
             run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
                         split=array_split(normal, anomalous, config),
                         networks=(self.encoder, self.decoder))
-        if run.threshold_note and self.progress is not False:
-            warn_once(run.threshold_note)
+        for note in filter(None, (run.threshold_note, idle_note(config))):
+            if self.progress is not False:
+                warn_once(note)
         return self._hold(run)
 
     def novelty_score(self, images: Any) -> np.ndarray:

@@ -57,7 +57,7 @@ def test_the_device_of_all_commands_can_be_named_once(monkeypatch, refusal, tmp_
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
-def test_a_result_that_is_not_the_last_epoch_is_announced(command, tmp_path, monkeypatch, capsys):
+def test_notes_on_a_training_are_said_before_it(command, tmp_path, monkeypatch, capsys):
     for name in ("sweeps.sweep", "trainers.train"):  # whose import must find the real one
         monkeypatch.setattr(f"rscvae_lab.{name}", lambda *_, **__: sys.exit(0))
     for epochs, notes in (("60", 1), ("50", 0)):
@@ -68,6 +68,9 @@ def test_a_result_that_is_not_the_last_epoch_is_announced(command, tmp_path, mon
         assert (
             capsys.readouterr().err.count("rscvae: paper scale: the result is epoch 50") == notes
         )
+    with pytest.raises(SystemExit):
+        main([command, "--set", "jitter=0.1", "--out", str(tmp_path / "x.csv")])
+    assert "rscvae: without effect in mode o of digits: jitter\n" in capsys.readouterr().err
 
 
 def test_train_and_score_end_to_end(pictures, tmp_path, capsys):

@@ -52,7 +52,7 @@ def _settings(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def train(args: argparse.Namespace) -> None:
-    from rscvae_lab.config import FOLDER, Config
+    from rscvae_lab.config import FOLDER, Config, idle_note
     from rscvae_lab.storage.files import METRICS, absolute, runs_root
     from rscvae_lab.trainers import train
 
@@ -62,7 +62,7 @@ def train(args: argparse.Namespace) -> None:
     config = Config(**_settings(args, "dataset", "category", "mode", "seed"))
     places = [absolute(args.out)] if args.out else runs_root().glob("*")
     finished = {place.resolve() for place in places if (place / METRICS).is_file()}
-    _print_notes({config.result_note})
+    _print_notes({config.result_note, idle_note(config)})
     run = train(config, args.out, resume=args.resume, progress=None, callbacks=_verbosely(args))
     names = ("auroc", "auroc_recon", "auroc_mut", "auroc_best", "s_a")
     figures = ", ".join(f"{name} {run.metrics[name]:.3f}" for name in names
@@ -101,12 +101,13 @@ def resume_hint(args: argparse.Namespace) -> str:
 
 
 def sweep(args: argparse.Namespace) -> int:
+    from rscvae_lab.config import idle_note
     from rscvae_lab.sweeps import plan, sweep
 
     units = plan(args.dataset, args.categories, args.methods, args.seeds, _settings(args),
                  args.stack)
     configs = [config for unit in units for config in unit]
-    _print_notes({config.result_note for config in configs})
+    _print_notes({note for config in configs for note in (config.result_note, idle_note(config))})
     failures = sweep(units, args.out, backend=args.backend, scheduler=args.scheduler,
                      jobs=args.jobs, callbacks=_verbosely(args))
     n_done = len(configs) - sum(len(failure.unit) for failure in failures)

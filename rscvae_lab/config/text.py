@@ -17,16 +17,21 @@ def command_of(config: Config) -> str:
     Empty where no command can: of images in memory, or a user's own networks."""
     if config.dataset == ARRAYS or config.encoder or config.decoder:
         return ""
-    names = ("dataset", "category", "epochs", "scale")
-    usual = Config(**{name: getattr(config, name) for name in names}, mode=config.mode,
-                   root=config.root)
-    names += ("mode", "seed", "device", "image_size") + ("root",) * bool(config.root)
+    names = ("dataset", "category", "epochs", "scale", "mode", "seed", "device", "image_size")
+    names += ("root",) * bool(config.root)
+    plain = usual(config)
     options = [f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}"
                for name in names]
     options += [f"--set {name}={_text(value)}" for name, value in vars(config).items()
                 if name not in (*names, "root", "stack", *_NOT_SET)
-                and (value != getattr(usual, name) or name == "precision")]
+                and (value != getattr(plain, name) or name == "precision")]
     return " ".join(["rscvae train", *options])
+
+
+def usual(config: Config) -> Config:
+    """The config of the same images and mode, scale and length, all else as it usually is."""
+    names = ("dataset", "category", "data", "root", "mode", "scale", "epochs")
+    return Config(**{name: getattr(config, name) for name in names})
 
 
 def parse_settings(settings: dict[str, str]) -> dict[str, Any]:
