@@ -29,12 +29,12 @@ def _effects(config: Config) -> dict[str, bool]:
     images = config.dataset in IMAGE_FOLDERS
     labelled = not images and config.dataset != ARRAYS
     own_loss = method.objective is not None  # which may weigh as it likes
-    is_d, is_e = method.anomalies == "shifted", method.anomalies == "real" and labelled
+    is_d, draws = method.anomalies == "shifted", method.anomalies == "real" and labelled
     recodes = is_vae and (method.recodes or own_loss)
     anomalous = is_vae and (bool(method.anomalies) or own_loss)
     own = bool(config.encoder and config.decoder)
     return {
-        "p": is_d or is_e, "shifts": is_d, "anomaly_base": is_e, "anomaly_draw": is_e,
+        "p": is_d or draws, "shifts": is_d, "anomaly_base": draws, "anomaly_draw": draws,
         "fraction": labelled, "per_defect": images, "test_without": images,
         "augment": images, "rigid": images, "jitter": images,
         "beta": anomalous, "lambda_consist": recodes, "consist_on_anomaly": anomalous and recodes,

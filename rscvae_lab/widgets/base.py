@@ -70,15 +70,31 @@ class Panel(ipywidgets.VBox):
         self.draw, self.controls, self.image = draw, dict(controls), image or empty_image()
         self.text, self.error = ipywidgets.HTML(), ipywidgets.HTML()
         layout = {"flex_flow": "row wrap", "grid_gap": "0 1.5rem"}
-        self._behind = Behind(list(self.controls.values()))
+        self._behind, self._changing = Behind(list(self.controls.values())), False
         row = ipywidgets.HBox([*self.controls.values(), self._behind], layout=layout)
         super().__init__([row, self.error, self.image, self.text])
         for control in self.controls.values():
             control.observe(lambda change: self.redraw(), "value")
         self.redraw()
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Values set in here draw nothing."""
+        self._changing = True
+        try:
+            yield
+        finally:
+            self._changing = False
+
+    def narrow(self) -> None:
+        """Restricts controls to what the values of others leave; here none."""
+
     def redraw(self) -> None:
-        """Draws the controls' current values."""
+        """Narrows the controls, then draws their values: once, whatever values that changes."""
+        if self._changing:
+            return
+        with self.changing():
+            self.narrow()
         with self._behind.drawing(), errors_shown_in(self.error):
             values = {name: control.value for name, control in self.controls.items()}
             figure, text = self.draw(**values)

@@ -25,24 +25,14 @@ class RunChooser(Panel):
         if not runs:
             raise InputError("expected finished runs to choose from, found none: train some first")
         self.runs, self.run = list(runs), runs[0]
-        self._split, self._narrowing = cache(load_split), False
+        self._split = cache(load_split)
         fields = {name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
                   for name in FIELDS}
         super().__init__(self.show, fields | {"epoch": slider("look back at epoch", 1, 1, 1, 1)})
         self.controls["epoch"].value = self.controls["epoch"].max
 
-    def redraw(self) -> None:
-        """Restricts the dropdowns to what the choices so far leave, then draws."""
-        if self._narrowing:
-            return
-        self._narrowing = True
-        try:
-            self._narrow()
-        finally:
-            self._narrowing = False
-        super().redraw()
-
-    def _narrow(self) -> None:
+    def narrow(self) -> None:
+        """Restricts each dropdown to what the choices before it leave."""
         runs, before, epoch = self.runs, self.run, self.controls["epoch"]
         for name in FIELDS:
             control, options = self.controls[name], _options(name, runs)

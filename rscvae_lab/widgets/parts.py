@@ -19,10 +19,9 @@ class PartInspector(Panel):
         super().__init__(self.show, {"kind": dropdown("kind", kinds),
                                      "number": slider("part", 0, 0, 1, 1)})
 
-    def redraw(self) -> None:
-        """Limits the number to the parts of the kind, then draws."""
+    def narrow(self) -> None:
+        """Limits the number to the parts of the kind."""
         self.controls["number"].max = len(self._of_kind(self.controls["kind"].value)) - 1
-        super().redraw()
 
     def _of_kind(self, kind: str) -> list[int]:
         return [i for i, own in enumerate(self.inspection.frame.kind) if kind in (ALL, own)]

@@ -21,7 +21,7 @@ class LatentPlane(Panel):
     """
 
     def __init__(self, plane: Plane):
-        self.plane, self._moving = plane, False
+        self.plane = plane
         figure, axis = figures.plane_background(plane.codes, plane.field, plane.reach)
         axis.apply_aspect()
         self.place = tuple(axis.get_position().bounds)
@@ -41,20 +41,13 @@ class LatentPlane(Panel):
                         f"decodes to is encoded {gap:.2f} away, with {recoded.information:.1f} "
                         "nats of information")
 
-    def redraw(self) -> None:
-        if not self._moving:  # else the second of two sliders has not moved yet
-            super().redraw()
-
     def _dragged(self, change: dict) -> None:
         with errors_shown_in(self.error):
             x, y, _ = change["new"]
             left, bottom, width, height = self.place
             reach = self.plane.reach
             z = ((2 * (x - left) / width - 1) * reach, (2 * (1 - y - bottom) / height - 1) * reach)
-            self._moving = True
-            try:
+            with self.changing():  # both, before either is drawn
                 for control, value in zip(self.controls.values(), np.clip(z, -reach, reach)):
                     control.value = round(float(value), 2) + 0.0  # not -0.0
-            finally:
-                self._moving = False
         self.redraw()

@@ -143,11 +143,13 @@ def test_other_runs_have_nothing_to_look_at(runs, short_run):
 
 def test_the_inspector_pages_within_a_kind(inspection):
     inspector = widgets.PartInspector(inspection)
-    before = inspector.image.value
+    before, draw, calls = inspector.image.value, inspector.draw, []
+    inspector.draw = lambda **values: calls.append(values) or draw(**values)
     inspector.controls["number"].value = 9
     assert inspector.image.value != before and "defective" in inspector.text.value
     inspector.controls["kind"].value = "scratch"  # of which there are two: the number follows
     assert inspector.controls["number"].max == 1 and not inspector.error.value
+    assert calls == [{"kind": "all kinds", "number": 9}, {"kind": "scratch", "number": 1}]
     assert "test/scratch/" in inspector.text.value
     assert Image.open(io.BytesIO(inspector.image.value)).size[0] > 400
     scores = inspection.frame.novelty_score[inspection.frame.kind == "scratch"]
