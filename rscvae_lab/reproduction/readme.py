@@ -13,6 +13,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, METHOD_NAMES
 from rscvae_lab.reproduction import claims, scoreboard
 from rscvae_lab.reproduction.reruns import regenerate
+from rscvae_lab.reproduction.statistics import estimate, units
 from rscvae_lab.storage.files import is_checkout, project_root, write_whole
 
 MARKS = "<!-- {0} -->", "<!-- /{0} -->"  # `rebuild` writes what is between them
@@ -87,6 +88,8 @@ def report(table: pd.DataFrame) -> str:
         rules=claims.__doc__.partition("rules:")[2].strip(),
         verdicts=f"By the last word of each verdict: {counts}. The text of {n_clash} claims "
         "contradicts the paper's own tables", results=headlines(table), floors="\n".join(floors),
+        means="\n".join(line for name, (schedule, rows) in first.items()
+                        for line in _means(f"{DATASETS[name]}, {schedule}", rows)),
         cost="\n".join(line for name, (schedule, rows) in first.items()
                        for line in _cost(f"{DATASETS[name]}, {schedule}", rows)))
 
@@ -94,6 +97,17 @@ def report(table: pd.DataFrame) -> str:
 def _table(corner: str, rows: pd.DataFrame) -> str:
     lines = [*_heading(corner, rows.columns), *(_row(name, row) for name, row in rows.iterrows())]
     return "\n".join(lines)
+
+
+def _means(name: str, rows: pd.DataFrame) -> list[str]:
+    """A row for each method: the paper's mean, ours by either convention, with intervals."""
+    board, lines = scoreboard.scoreboard(rows), []
+    for method, printed in zip(board.index, _numbers(board.recomputed)):
+        values = ("auroc",) if method in FLOORS else ("auroc_heldout_norm", "auroc_best")
+        ours = [estimate(units(rows, method, value)) for value in values]
+        honest, *oracle = [f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high, *_ in ours]
+        lines.append(_row(name, [METHOD_NAMES[method], printed, honest, *(oracle or "–")]))
+    return lines
 
 
 def _cost(name: str, rows: pd.DataFrame) -> list[str]:
