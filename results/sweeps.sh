@@ -52,8 +52,10 @@ literal() {
 
 # Table 5 at the same schedule, its .5 % taken of the whole training set: 297 anomalies.
 literal_half() {
-  sweep --dataset mnist --categories all --methods e --seeds 0 --scale paper --epochs 50 --device cpu --set p=0.005 \
-    --set anomaly_base=training_set --out "$out/anomalies_literal.csv"
+  for dataset in mnist fashion_mnist; do
+    sweep --dataset $dataset --categories all --methods e --seeds 0 --scale paper --epochs 50 --device cpu --set p=0.005 \
+      --set anomaly_base=training_set --out "$out/anomalies_literal.csv"
+  done
 }
 
 # All of its 500 epochs, on the four classes of the search; and what each was worth at every tenth.

@@ -174,23 +174,26 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
 
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
-    """Fig. 6: AUROC against the number of anomalies in training; a line a source, each point with
-    its value. Each frame has the columns `n` (anomalies), `mean`, and `spread` (NaN where there is
-    one seed). Sources whose names begin with `printed` are drawn as marks."""
+    """Fig. 6: AUROC against the number of anomalies in training; a line a source, the second one
+    dashed, each point with its value. Each frame has the columns `n` (anomalies), `mean`, and
+    `spread` (NaN where there is one seed). Sources whose names begin with `printed` are marks."""
     figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
-        for label, frame in lines.items():
-            style = {"color": METHOD_COLOURS["e"], "marker": "o"}
+        for i, (label, frame) in enumerate(lines.items()):
+            is_printed, colour = label.startswith("printed"), METHOD_COLOURS["e"]
+            style = {"color": colour, "marker": "os"[i % 2], "linestyle": ("-", "--")[i % 2]}
             axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
-                          label=label, **PRINTED if label.startswith("printed") else style)
+                          label=label, **PRINTED if is_printed else style)
+            place, align = ((0, 8), "center") if is_printed else (
+                ((0, -16), "center"), ((9, -4), "left"))[i % 2]
             for x, value in zip(frame.n, frame["mean"]):
-                axis.annotate(f"{value:.3f}", (x, value), (0, 8), textcoords="offset points",
-                              ha="center")
+                axis.annotate(f"{value:.3f}", (x, value), place, textcoords="offset points",
+                              ha=align, bbox={"fc": "white", "ec": "none", "pad": 1})
         counts = sorted({n for frame in lines.values() for n in frame.n})
         axis.set(xscale="log", xlabel="anomalies in training (log scale)",
                  ylabel="mean AUROC over classes (axis cut)")
         axis.set_title(name)
-        axis.margins(0.12)
+        axis.margins(0.15)
         axis.set_xticks(counts, [f"{n:.0f}" for n in counts])
         axis.minorticks_off()
         axis.grid(**GRID)
