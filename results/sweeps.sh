@@ -58,6 +58,24 @@ literal_half() {
   done
 }
 
+# Scored with the averages that torch keeps in training, in which plain VAE's lack the second encoding; then the same
+# weights with those of one pass over the training images, as everywhere else.
+batch_norm() {
+  local same="--dataset fashion_mnist --categories all --methods vae,o --seeds 0 --scale paper --epochs 50 --device cpu"
+  sweep $same --set recode_statistics=training --out "$out/batch_norm.csv"
+  ${PYTHON:-.venv/bin/python} -c "import sys; from rscvae_lab.reproduction.frozen import with_one_pass
+with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || failed=1
+  sweep $same --out "$out/batch_norm.csv"
+}
+
+# The widths once more, at that schedule and by validation AUROC as in the search; the narrow ones are in `literal`.
+widths() {
+  for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
+    sweep --dataset $classes --methods "${1:-vae,o}" --seeds 0 --scale paper --epochs 50 --device cpu $chosen \
+      --out "$out/widths_literal.csv"
+  done
+}
+
 # All of its 500 epochs, on the four classes of the search; and what each was worth at every tenth.
 long() {
   local table=length
@@ -152,6 +170,8 @@ for dataset in mnist fashion_mnist; do
 done
 for seed in 0 1 2; do literal $seed vae,o,d,e,e_all; done
 literal_half
+batch_norm
+widths
 long 0 vae,o
 # what rounding alone moves
 sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \

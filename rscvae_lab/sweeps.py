@@ -118,6 +118,11 @@ def _ensembles(configs: list[Config], stack: int) -> list[Unit]:
     return units
 
 
+def folder_name(config: Config) -> str:
+    """The name of a run's folder in the `.runs` beside a table."""
+    return f"{short(config.category)}-{config.mode}-{config.seed}-{config.config_hash}"
+
+
 def sweep(units: Sequence[Unit], out: str | Path, *, backend: str = "loky",
           scheduler: str | None = None, jobs: int | None = None,
           callbacks: Sequence[Callback] = ()) -> list[Outcome]:
@@ -192,7 +197,7 @@ def _failed(unit: Unit, reason: object) -> Outcome:
 def _train_unit(unit: Unit, runs: Path, callbacks: Sequence[Callback],
                 progress: bool | None = False) -> Outcome:
     """Trains a unit in its folders. Any error becomes the unit's failure, so that others go on."""
-    folders = [runs / f"{short(c.category)}-{c.mode}-{c.seed}-{c.config_hash}" for c in unit]
+    folders = [runs / folder_name(config) for config in unit]
     try:
         if len(unit) == 1:
             done = [train(unit[0], folders[0], resume=True, progress=progress, wait=True,

@@ -32,8 +32,9 @@ from rscvae_lab.storage.files import (
 )
 from rscvae_lab.storage.tensors import load_tensors, load_weights
 
+EVALUATED = ("auroc", "auroc_recon", "auroc_mut", "enc1_novel")  # of some epochs alone
 HISTORY_NAMES = ("epoch", "loss", "recon", "enc1", "enc2", "mut", "consist", "anomalous",
-                 "learning_rate", "seconds", "auroc", "auroc_recon", "auroc_mut", "enc1_novel")
+                 "learning_rate", "seconds", *EVALUATED)
 METRIC_NAMES = ("auroc", "auroc_recon", "auroc_mut", "auroc_heldout_norm", "auroc_best",
                 "auroc_final", "threshold", "s_a", "s_a_test_mean", "s_a_spearman", "n_train",
                 "n_heldout", "n_anomalous_train", "n_test_normal", "n_test_novel", "epochs",
