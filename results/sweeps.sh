@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every training behind the tables in results/: hours on two CPU cores. Stop it whenever you like; the next call goes on
-# where this one was. `make results` calls it. OUT and RSCVAE say where to write and what to run. With arguments, one of
-# the functions below alone: results/sweeps.sh parts
+# where this one was. `make results` calls it. OUT, RSCVAE and PYTHON say where to write and what to run. With
+# arguments, one of the functions below alone: results/sweeps.sh parts
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-results}
@@ -159,6 +159,7 @@ for gradient in fixed_image fixed_target; do search o --set recode_gradient=$gra
 search vae,o,d,e $chosen
 search o --set widths=wide --set latent=16
 search o --scale paper --epochs 50
+${PYTHON:-.venv/bin/python} results/reduction.py "$out/reduction.csv" || failed=1
 search e --set beta=10
 search e --set anomaly_base=training_set
 search e --set anomaly_draw=pooled
