@@ -70,9 +70,11 @@ with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || failed=1
 
 # The widths once more, at that schedule and by validation AUROC as in the search; the narrow ones are in `literal`.
 widths() {
-  for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
-    sweep --dataset $classes --methods "${1:-vae,o}" --seeds 0 --scale paper --epochs 50 --device cpu $chosen \
-      --out "$out/widths_literal.csv"
+  local table=widths_literal
+  if [ "$device" = cuda ]; then table=widths_literal_gpu; fi
+  for classes in "mnist --categories all" "fashion_mnist --categories ${3:-pullover,sandal}"; do
+    sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --epochs 50 --device "$device" $chosen \
+      --out "$out/$table.csv"
   done
 }
 
@@ -172,7 +174,7 @@ done
 for seed in 0 1 2; do literal $seed vae,o,d,e,e_all; done
 literal_half
 batch_norm
-widths
+widths 0 o
 long 0 vae,o
 # what rounding alone moves
 sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \

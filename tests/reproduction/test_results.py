@@ -23,6 +23,8 @@ TABLES = (
     "floors",
     "literal",
     "literal_gpu",
+    "anomalies_literal",
+    "batch_norm",
     "float32",
     "length",
     "digits",
