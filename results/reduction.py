@@ -33,4 +33,7 @@ def main(out: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("expected a table to write, such as results/reduction.csv, found "
+                 f"{len(sys.argv) - 1} arguments")
     sys.exit(main(sys.argv[1]))

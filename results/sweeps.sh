@@ -64,7 +64,7 @@ batch_norm() {
   local same="--dataset fashion_mnist --categories all --methods vae,o --seeds 0 --scale paper --epochs 50 --device cpu"
   sweep $same --set recode_statistics=training --out "$out/batch_norm.csv"
   ${PYTHON:-.venv/bin/python} -c "import sys; from rscvae_lab.reproduction.frozen import with_one_pass
-with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || failed=1
+with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || { failed=1; return; }
   sweep $same --out "$out/batch_norm.csv"
 }
 

@@ -119,13 +119,12 @@ class Detector(OutlierMixin, BaseEstimator):
             "seed": self.seed, "channels": normal.shape[1], "image_size": normal.shape[-1],
             "data": fingerprint(normal, anomalous), "encoder": identity(self.encoder),
             "decoder": identity(self.decoder)} | settings)
+        self._say(idle_note(config))
         with _ONE_AT_A_TIME, restored():
             run = train(config, self._new_folder(), progress=self.progress, callbacks=callbacks,
                         split=array_split(normal, anomalous, config),
                         networks=(self.encoder, self.decoder))
-        for note in filter(None, (run.threshold_note, idle_note(config))):
-            if self.progress is not False:
-                warn_once(note)
+        self._say(run.threshold_note)
         return self._hold(run)
 
     def novelty_score(self, images: Any) -> np.ndarray:
@@ -202,6 +201,10 @@ class Detector(OutlierMixin, BaseEstimator):
         if not hasattr(self, "run_"):
             raise NotFittedError("this Detector is not fitted yet: call fit(images) first")
         return self.run_
+
+    def _say(self, note: str) -> None:
+        if note and self.progress is not False:
+            warn_once(note)
 
     def _new_folder(self) -> Path:
         """A folder that goes when the detector goes."""

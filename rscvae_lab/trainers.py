@@ -162,7 +162,9 @@ def trained(config: Config, progress: bool | None = True) -> Run:
 
 def say_what_is_read(configs: Iterable[Config], progress: bool | None = None) -> None:
     """Prints how many of the user's images each config takes, and what is left out."""
-    notes = dict.fromkeys(survey(config) for config in configs if progress is not False)
+    names = ("dataset", "root", "category", "image_size", "mode", "per_defect", "test_without")
+    alike = {tuple(getattr(config, name) for name in names): config for config in configs}
+    notes = dict.fromkeys(map(survey, alike.values() if progress is not False else ()))
     for note in filter(None, notes):
         tqdm.write(f"rscvae: {one_line(note)}", file=sys.stderr)
 

@@ -14,21 +14,23 @@ _NOT_SET = ("recipe", "data", "objective", "encoder", "decoder")  # follow from 
 
 def command_of(config: Config) -> str:
     """The command that repeats this training; one of an ensemble alone, equal up to rounding.
-    Empty where no command can: of images in memory, or a user's own networks."""
-    if config.dataset == ARRAYS or config.encoder or config.decoder:
+    Empty where no command can: of images in memory, a user's own networks, or a loss that is not
+    named in `methods.py`."""
+    own_code = config.encoder or config.decoder or callable(config.method.objective)
+    if config.dataset == ARRAYS or own_code:
         return ""
     names = ("dataset", "category", "epochs", "scale", "mode", "seed", "device", "image_size")
     names += ("root",) * bool(config.root)
-    plain = usual(config)
+    usual = usual_config(config)
     options = [f"--{name.replace('_', '-')} {shlex.quote(str(getattr(config, name)))}"
                for name in names]
     options += [f"--set {name}={_text(value)}" for name, value in vars(config).items()
                 if name not in (*names, "root", "stack", *_NOT_SET)
-                and (value != getattr(plain, name) or name == "precision")]
+                and (value != getattr(usual, name) or name == "precision")]
     return " ".join(["rscvae train", *options])
 
 
-def usual(config: Config) -> Config:
+def usual_config(config: Config) -> Config:
     """The config of the same images and mode, scale and length, all else as it usually is."""
     names = ("dataset", "category", "data", "root", "mode", "scale", "epochs")
     return Config(**{name: getattr(config, name) for name in names})

@@ -114,7 +114,7 @@ def test_masks(config: Config, index: Tensor) -> Tensor | None:
     """The masks of these test images, bool (N, 1, S, S), True on the defect; None without ground
     truth, or where `masks_of` cannot be used: no training fails for it."""
     with suppress(InputError):
-        masks = mvtec_ad.masks_of(category_folder(config), config.image_size)
+        masks = mvtec_ad.masks_of(category_folder(config), config.image_size, len(index))
         return None if masks is None else masks[index]
     return None
 
@@ -138,7 +138,8 @@ def survey(config: Config) -> str:
     if config.dataset not in IMAGE_FOLDERS or config.dataset == "synthetic":
         return ""
     with suppress(InputError):
-        return mvtec_ad.survey(category_folder(config), config.image_size)
+        n_tested = len(judged_files(config)[1])
+        return mvtec_ad.survey(category_folder(config), config.image_size, n_tested)
     return ""
 
 

@@ -83,11 +83,11 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
     return files.train, files.test, files.kinds
 
 
-def masks_of(folder: Path, size: int) -> Tensor | None:
+def masks_of(folder: Path, size: int, n_tested: int) -> Tensor | None:
     """The masks of a category's test images, as `load` has them. Raises InputError as `load`, and
-    where they are more than figures by pixel are computed of."""
+    where so many images are tested that no figures by pixel are computed of them."""
     files = _list_files(folder)
-    pixels = len(files.test) * size**2
+    pixels = n_tested * size**2
     if pixels > MOST_PIXELS and _mask_files(folder, files):
         raise InputError(f"expected at most {MOST_PIXELS:,} pixels in all test images, found "
                          f"{pixels:,}")
@@ -131,10 +131,10 @@ def verify(folder: Path) -> str:
     return f"{folder.name}: {_counts(files)}, {n_masks} masks{_left_out(files)}"
 
 
-def survey(folder: Path, size: int) -> str:
+def survey(folder: Path, size: int, n_tested: int) -> str:
     """A line that says how many images a category's folder has for what, what is passed over there
-    and why, and which test images are training images, byte for byte. Raises InputError where it
-    has no normal ones."""
+    and why, and which test images are training images, byte for byte. Masks are read as
+    `masks_of` does. Raises InputError where it has no normal images."""
     files = _list_files(folder)
     digests = image_cache.digests(folder, files.all)
     train, test = ([digests.get(file.relative_to(folder).as_posix()) for file in part]
@@ -142,7 +142,7 @@ def survey(folder: Path, size: int) -> str:
     n_known = sum(content in {*train} - {None} for content in test)
     note = f"; {n_known} test images are training images, byte for byte" * bool(n_known)
     try:
-        masks_of(folder, size)
+        masks_of(folder, size, n_tested)
     except InputError as error:
         note += f"; no masks are used: {error}"
     return (f"{len(train) + len(test)} images taken from {folder} ({_counts(files)})"

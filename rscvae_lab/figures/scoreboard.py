@@ -175,17 +175,18 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Fig. 6: AUROC against the number of anomalies in training; a line a source, the second one
-    dashed, each point with its value. Each frame has the columns `n` (anomalies), `mean`, and
+    of ours dashed, each point with its value. Each frame has the columns `n` (anomalies), `mean`, and
     `spread` (NaN where there is one seed). Sources whose names begin with `printed` are marks."""
     figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
-        for i, (label, frame) in enumerate(lines.items()):
-            is_printed, colour = label.startswith("printed"), METHOD_COLOURS["e"]
-            style = {"color": colour, "marker": "os"[i % 2], "linestyle": ("-", "--")[i % 2]}
+        own = [label for label in lines if not label.startswith("printed")]
+        for label, frame in lines.items():
+            is_printed, i = label not in own, own.index(label) % 2 if label in own else 0
+            style = {"color": METHOD_COLOURS["e"], "marker": "os"[i], "linestyle": ("-", "--")[i]}
             axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
                           label=label, **PRINTED if is_printed else style)
             place, align = ((0, 8), "center") if is_printed else (
-                ((0, -16), "center"), ((9, -4), "left"))[i % 2]
+                ((0, -16), "center"), ((9, -4), "left"))[i]
             for x, value in zip(frame.n, frame["mean"]):
                 axis.annotate(f"{value:.3f}", (x, value), place, textcoords="offset points",
                               ha=align, bbox={"fc": "white", "ec": "none", "pad": 1})

@@ -46,6 +46,7 @@ _FEWER = {  # mode e by its p, of what it is taken, and whether l_consist is use
     (0.002, "class", True): "e_fifth", (0.005, "class", True): "e_half",
     (0.005, "class", False): "e_half_enc1", (0.005, "training_set", True): "e_half_all",
 }
+OURS = "ours (95 % interval)"  # a heading
 _CPU = f"{scoreboard.LITERAL}, CPU"  # what was trained there alone is compared there alone
 _NEAREST = ("reproduced", "partly", "undecided", "not reproduced", "cannot be tested here")
 _LAYOUTS = {"AUROC": "{:.4g}", "points": "{:+z.2f}", "S_a": "{:+z.3f}", "classes": "{:.3g}",
@@ -100,8 +101,7 @@ def written(table: pd.DataFrame) -> pd.DataFrame:
         by_seed = ", by seed" if row.unit == "classes" else ""
         rows.append({"claim": row.claim, "place": row.place, "printed": printed,
                      "tables": recomputed + f" (here {here})" * (here != "–"),
-                     "ours (95 % interval)":
-                     f"{ours} ({low} to {high}{by_seed})" if row.seeds else "–",
+                     OURS: f"{ours} ({low} to {high}{by_seed})" if row.seeds else "–",
                      "seeds": str(row.seeds or "–"), "schedule": row.schedule,
                      "verdict": row.verdict})
     return pd.DataFrame(rows).set_index("claim")
@@ -109,11 +109,11 @@ def written(table: pd.DataFrame) -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame) -> str:
     """The claims for a terminal: verdict, figures, claim."""
-    lines = [f"{'verdict':44} {'printed':>8} {'tables':>20}  {'ours (95 % interval)':28}  "
+    lines = [f"{'verdict':44} {'printed':>8} {'tables':>20}  {OURS:28}  "
              "seeds  claim (place; unit)"]
     for unit, (claim, row) in zip(table.unit, written(table).iterrows()):
         lines.append(f"{row.verdict:44} {row.printed:>8} {row.tables:>20}  "
-                     f"{row['ours (95 % interval)']:28}  {row.seeds:>5}  {claim} "
+                     f"{row[OURS]:28}  {row.seeds:>5}  {claim} "
                      f"({row.place}; {unit})")
     return "\n".join(lines)
 
@@ -121,7 +121,7 @@ def as_text(table: pd.DataFrame) -> str:
 def nearest(table: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: of the readings of what the paper leaves open the one whose verdict on ours
     is nearest to the paper."""
-    readings = read_claims().set_index("claim").readings.reindex(table.claim).to_numpy()
+    readings = read_claims().set_index("claim").readings.reindex(table.claim).fillna("")
     verdicts = table.verdict.str.split("; ").str[-1].str.split(" on ").str[0]
     order = table.assign(rank=verdicts.map({name: i for i, name in enumerate(_NEAREST)}),
                          of=[reading or claim for reading, claim in zip(readings, table.claim)])
@@ -215,11 +215,11 @@ def _recomputed(claim: pd.Series, categories: Collection[str] | None = None) -> 
         losses = printed_losses(claim.dataset)
         return {"loss, mean": losses["e"], "loss, l_enc1": losses["e, l_enc1"] - losses["o"],
                 "loss, l_consist": losses["e"] - losses["e, l_enc1"],
-                "loss, both": losses["e"] - losses["o"]}[claim.kind]
+                "loss, both": losses["e"] - losses["o"],
+                "loss, number": printed_aurocs(claim.dataset)["e"].mean() - losses["e"],
+                }[claim.kind]
     table = scoreboard.printed_readings(claim.dataset)
     table = table.loc[sorted(categories or table.index)]
-    if claim.kind == "number" and claim.other == "e_half_all":
-        return float(table[claim.method].mean() - printed_losses(claim.dataset)["e"])
     if claim.kind in ("number", "deviation") or not {claim.method, claim.other} <= {"", *table}:
         return float("nan")
     if claim.kind == "mean":
@@ -242,6 +242,9 @@ def _ours(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> tuple[Estimat
             counts = better.sum()
             return Estimate(float(counts.mean()), float(counts.min()), float(counts.max()),
                             *change.shape), schedule
+        if schedule == scoreboard.LITERAL and claim.other in scoreboard.RIVALS:
+            epochs = table.epochs[table.method == claim.other].iloc[0]
+            schedule += f"; the other {epochs:.0f} of the lesson"
         return estimate(change), schedule
     return None, "none"
 

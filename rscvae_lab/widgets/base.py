@@ -93,9 +93,9 @@ class Panel(ipywidgets.VBox):
         """Narrows the controls, then draws their values: once, whatever values that changes."""
         if self._changing:
             return
-        with self.changing():
-            self.narrow()
         with self._behind.drawing(), errors_shown_in(self.error):
+            with self.changing():
+                self.narrow()
             values = {name: control.value for name, control in self.controls.items()}
             figure, text = self.draw(**values)
             show(self.image, figure)

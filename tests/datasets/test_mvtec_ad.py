@@ -81,16 +81,16 @@ def test_what_spoils_a_result_is_said(plate):
     for i, path in enumerate(train[:3]):
         shutil.copy(path, test / f"again-{i}.png")
     mask = next((category / "ground_truth").rglob("*_mask.png"))
-    note = mvtec_ad.survey(category, 32)
+    note = mvtec_ad.survey(category, 32, 20)
     assert "; 3 test images are training images, byte for byte" in note
     assert "no masks are used" not in note
     assert "; no masks are used: expected at most 16,777,216 pixels in all test images" in (
-        mvtec_ad.survey(category, 4096))
+        mvtec_ad.survey(category, 4096, 2))
     mask.write_text("", "utf-8")
-    spoiled = mvtec_ad.survey(category, 32)
+    spoiled = mvtec_ad.survey(category, 32, 20)
     assert "; no masks are used: " in spoiled and str(mask) in spoiled
     mask.unlink()
-    assert "; no masks are used: expected the mask of" in mvtec_ad.survey(category, 32)
+    assert "; no masks are used: expected the mask of" in mvtec_ad.survey(category, 32, 20)
 
 
 def test_a_plain_folder_of_mixed_pictures_is_normal(tmp_path):

@@ -151,6 +151,10 @@ def test_of_two_readings_the_one_that_agrees_counts():
     gains = nearest[nearest.place == "Sec. 4.4"].claim.tolist()
     assert "Real anomalies instead add 1.8 points on MNIST: e (594) over d" in gains
     assert "Real anomalies instead add 1.8 points on MNIST: e (54) over d" not in gains
+    unknown = table.assign(claim=[f"claim {i}" for i in table.index])
+    assert len(claims.nearest(unknown)) == len(table)
+    rival = table.set_index("claim").schedule["RSC-VAE_o surpasses GradCon on MNIST"]
+    assert rival == "literal, 50 epochs; the other 30 of the lesson"
 
 
 def test_of_mvtec_ad_the_categories_at_hand_are_compared(tmp_path):

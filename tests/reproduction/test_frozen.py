@@ -5,9 +5,27 @@ import pandas as pd
 import pytest
 import torch
 
+from rscvae_lab.errors import InputError
 from rscvae_lab.reproduction.frozen import with_one_pass
 from rscvae_lab.runs import Run
 from rscvae_lab.sweeps import plan, sweep
+
+
+@pytest.mark.slow
+def test_one_pass_goes_on_after_an_error_and_takes_vaes_alone(tmp_path, monkeypatch):
+    settings = {"epochs": 51, "scale": "paper", "widths": (2, 2, 2, 2), "precision": "float32",
+                "recode_statistics": "training"}
+    assert not sweep(plan("digits", "8", "vae,pca", "0", settings), tmp_path / "x.csv", jobs=1)
+    with monkeypatch.context() as broken:
+        broken.setattr("rscvae_lab.runs.folder.evaluate", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            with_one_pass(tmp_path / "x.runs")
+    (run,) = with_one_pass(tmp_path / "x.runs")
+    evaluated = run.history.dropna(subset="auroc")
+    assert evaluated.epoch.tolist() == [run.config.result_epoch] == [50]
+    assert run.metrics["auroc_best"] == pytest.approx(run.metrics["auroc"], abs=1e-6)
+    with pytest.raises(InputError, match=r"expected runs of VAEs in .*nothing\.runs"):
+        with_one_pass(tmp_path / "nothing.runs")
 
 
 @pytest.mark.slow

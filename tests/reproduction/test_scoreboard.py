@@ -85,7 +85,10 @@ def test_the_scoreboard_at_a_glance(table):
 
 def test_supervision_counts_anomalies_on_a_log_axis():
     frame = pd.DataFrame({"n": [9, 54], "mean": [0.9, 0.95], "spread": [0.01, np.nan]})
-    (axis,) = figures.supervision_chart({"MNIST": {"ours": frame, "printed": frame}}).axes
+    lines = {"printed": frame, "ours": frame, "ours, longer": frame}
+    (axis,) = figures.supervision_chart({"MNIST": lines}).axes
+    styles = {bars.get_label(): bars.lines[0].get_linestyle() for bars in axis.containers}
+    assert styles == {"printed": "None", "ours": "-", "ours, longer": "--"}
     assert axis.get_xscale() == "log"
     assert [label.get_text() for label in axis.get_xticklabels()] == ["9", "54"]
 
