@@ -175,8 +175,8 @@ def settings_chart(changes: Mapping[str, pd.Series], title: str = "",
 
 def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Fig. 6: AUROC against the number of anomalies in training; a line a source, the second
-    of ours dashed, each point with its value. Each frame has the columns `n` (anomalies), `mean`, and
-    `spread` (NaN where there is one seed). Sources whose names begin with `printed` are marks."""
+    of ours dashed, each point with its value. Each frame has the columns `n` (anomalies), `mean`
+    and `spread` (NaN: one seed). Sources whose names begin with `printed` are marks."""
     figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
         own = [label for label in lines if not label.startswith("printed")]
