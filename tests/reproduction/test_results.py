@@ -25,6 +25,7 @@ TABLES = (
     "literal_gpu",
     "anomalies_literal",
     "batch_norm",
+    "widths_literal",
     "float32",
     "length",
     "digits",
