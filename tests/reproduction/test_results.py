@@ -26,6 +26,7 @@ TABLES = (
     "anomalies_literal",
     "batch_norm",
     "widths_literal",
+    "reduction",
     "float32",
     "length",
     "digits",
@@ -53,7 +54,7 @@ def test_the_command_of_every_row_makes_its_config(table, monkeypatch):
     monkeypatch.setattr(
         "rscvae_lab.trainers.train", lambda config, *_, **__: made.append(config) or sys.exit(0)
     )
-    for row in table.itertuples():
+    for row in table.dropna(subset="command").itertuples():  # a script's losses have none
         with pytest.raises(SystemExit):
             main(row.command.split()[1:])
         config = made.pop()
