@@ -144,6 +144,7 @@ rivals_search() {
   done
   sweep --dataset mnist --categories 2,8 --methods gradcon,ganomaly_dcgan --out "$out/rivals_search.csv"
   sweep --dataset mnist --categories 2,8 --methods gradcon --epochs 30 --out "$out/rivals_search.csv"
+  sweep --dataset mnist --categories 0,1,3,4,5 --methods ocgan --epochs 30 --out "$out/rivals_search.csv"
 }
 
 if [ $# -gt 0 ]; then
