@@ -163,6 +163,7 @@ def trained(config: Config, progress: bool | None = True) -> Run:
 def say_what_is_read(configs: Iterable[Config], progress: bool | None = None) -> None:
     """Prints how many of the user's images each config takes, and what is left out."""
     names = ("dataset", "root", "category", "image_size", "mode", "per_defect", "test_without")
+    # in which configs agree whose images are read alike
     alike = {tuple(getattr(config, name) for name in names): config for config in configs}
     notes = dict.fromkeys(map(survey, alike.values() if progress is not False else ()))
     for note in filter(None, notes):

@@ -1,6 +1,7 @@
 """Figures of result tables: ours beside the paper's, the effect of settings, supervision."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -179,14 +180,14 @@ def supervision_chart(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figur
     and `spread` (NaN: one seed). Sources whose names begin with `printed` are marks."""
     figure, (row,) = empty_figure(1, len(panels), (WIDEST, 4))
     for axis, (name, lines) in zip(row, panels.items()):
-        own = [label for label in lines if not label.startswith("printed")]
+        colour = {"color": METHOD_COLOURS["e"]}
+        ours = cycle(((colour | {"marker": "o"}, (0, -16), "center"),
+                      (colour | {"marker": "s", "linestyle": "--"}, (9, -4), "left")))
         for label, frame in lines.items():
-            is_printed, i = label not in own, own.index(label) % 2 if label in own else 0
-            style = {"color": METHOD_COLOURS["e"], "marker": "os"[i], "linestyle": ("-", "--")[i]}
+            style, place, align = ((PRINTED, (0, 8), "center") if label.startswith("printed")
+                                   else next(ours))
             axis.errorbar(frame.n, frame["mean"], yerr=frame.spread.fillna(0), capsize=3,
-                          label=label, **PRINTED if is_printed else style)
-            place, align = ((0, 8), "center") if is_printed else (
-                ((0, -16), "center"), ((9, -4), "left"))[i]
+                          label=label, **style)
             for x, value in zip(frame.n, frame["mean"]):
                 axis.annotate(f"{value:.3f}", (x, value), place, textcoords="offset points",
                               ha=align, bbox={"fc": "white", "ec": "none", "pad": 1})

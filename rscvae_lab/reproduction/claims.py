@@ -1,4 +1,4 @@
-"""Every checkable claim of the paper: what it prints, what its own tables give, what ours give.
+"""The paper's claims that numbers can check: printed, by its own tables, and by our trainings.
 
 `data/paper/claims.csv` has the claims in our words; everything else is computed here, from the
 printed tables and from `results/`. Verdicts follow from rules:
@@ -187,7 +187,7 @@ def _row(claim: pd.Series, tables: Mapping[str, pd.DataFrame]) -> dict[str, obje
         sign = -1 if is_s_a else 1
         is_stable = text != text and abs(expected) <= STABLE  # no gain is claimed
         verdict = _verdict_on_gain(ours, 0.0 if is_stable else sign * among, sign,
-                                   NOISE[claim.dataset] if claim.dataset else 0.0)
+                                   NOISE.get(claim.dataset, 0.0))
     if partial:
         verdict += f" on {ours.n_classes} categories"
     not_most = claim.kind == "classes" and text != text and (

@@ -28,8 +28,9 @@ class RunChooser(Panel):
         self._split = cache(load_split)
         fields = {name: dropdown(name, _options(name, runs), getattr(self.run.config, name))
                   for name in FIELDS}
-        super().__init__(self.show, fields | {"epoch": slider("look back at epoch", 1, 1, 1, 1)})
-        self.controls["epoch"].value = self.controls["epoch"].max
+        last = self.run.config.epochs
+        epoch = slider("look back at epoch", last, 1, last, 1)
+        super().__init__(self.show, fields | {"epoch": epoch})
 
     def narrow(self) -> None:
         """Restricts each dropdown to what the choices before it leave."""
