@@ -20,16 +20,20 @@ def differences(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, lis
 def compared_rows(rows: Mapping[str, tuple[Sequence[np.ndarray], Sequence[str]]],
                   columns: Sequence[str], title: str = "") -> Figure:
     """Named rows of images, each with a text below it. Rows with negative values are differences:
-    red where the first is brighter, blue where it is darker."""
+    red where the first is brighter, blue where it is darker, in full colour at the row's largest
+    difference, which is named."""
     n = len(columns)
     cell = min(1.15, (WIDEST - 2.0) / n)  # inches
     size = (2.0 + cell * n, (cell + 0.26) * len(rows) + 0.5 + 0.25 * bool(title))
     figure, grid = empty_figure(len(rows), n, size)
     for line, (name, (images, texts)) in zip(grid, rows.items()):
-        signed = min(np.min(np.asarray(image, dtype=float)) for image in images) < 0
+        images = [np.asarray(image) for image in images]
+        signed = any(image.min() < 0 for image in images)
+        top = max(np.abs(image).max() for image in images)
+        name += f"\n(full colour: {top:.2f})" * signed
         for axis, image in zip(line, images):
             if signed:
-                axis.imshow(image, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+                axis.imshow(image, cmap="RdBu_r", vmin=-top, vmax=top, interpolation="nearest")
                 hide_frame(axis)
             else:
                 show_image(axis, image)

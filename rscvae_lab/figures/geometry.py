@@ -55,7 +55,8 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
               ylabel="AUROC (test set)")
     sweep.set_title("every mixture")
     sweep.legend(fontsize=FONT, frameon=False, title="divided by means over", title_fontsize=FONT)
-    plane.set(xlabel=f"$l_{{recon}}$ / mean over {owner}", ylabel="$l_{mut}$ / mean")
+    plane.set(xlabel=f"$l_{{recon}}$ / its mean over {owner} (no unit)",
+              ylabel="$l_{mut}$ / its mean (no unit)")
     return figure
 
 

@@ -50,15 +50,16 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
 
 
 def image_table(rows: Mapping[str, Sequence[np.ndarray]], verdicts: Sequence[str]) -> Figure:
-    """Named rows of images, with a verdict above each image of the last row."""
+    """Named rows of images, with a verdict below each image of the last row."""
     columns, n = max(map(len, rows.values())), len(rows)
     size = 1.4 + 1.05 * columns
     figure, left, width = canvas(size, 1.25 * n), 1.4 / size, 1.05 / size
     for i, (name, images) in enumerate(rows.items()):
         for j, image in enumerate(images):
-            axis = axes(figure, left + width * j, 1 - (i + 0.98) / n, 0.92 * width, 0.78 / n)
-            show_image(axis, image, verdicts[j] if i == n - 1 else "")
-        figure.text(left - 0.01, 1 - (i + 0.58) / n, name, ha="right", va="center", fontsize=FONT)
+            axis = axes(figure, left + width * j, 1 - (i + 0.8) / n, 0.92 * width, 0.78 / n)
+            show_image(axis, image)
+            axis.set_xlabel(verdicts[j] if i == n - 1 else "", fontsize=FONT)
+        figure.text(left - 0.01, 1 - (i + 0.41) / n, name, ha="right", va="center", fontsize=FONT)
     return figure
 
 

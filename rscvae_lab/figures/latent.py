@@ -138,7 +138,7 @@ def two_gaussians(x: np.ndarray, densities: Mapping[str, np.ndarray],
                   divergences: Mapping[str, float], dimensions: int) -> Figure:
     """Two one-dimensional densities with their mixture, and every reading of D_JS for codes of so
     many such dimensions."""
-    figure, styles = canvas(WIDEST, 3.6), (("#2f855a", "-"), ("#805ad5", "-"), ("black", ":"))
+    figure, styles = canvas(WIDEST, 3.6), (("#0f766e", "-"), ("#975a16", "-"), ("black", ":"))
     left, right = axes(figure, 0.065, 0.15, 0.39, 0.75), axes(figure, 0.65, 0.15, 0.34, 0.75)
     top = 1.5 * max(map(np.max, densities.values()))
     for i, ((name, density), (colour, style)) in enumerate(zip(densities.items(), styles)):

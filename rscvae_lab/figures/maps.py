@@ -28,7 +28,7 @@ from rscvae_lab.methods import METHOD_NAMES
 
 GROUP_NAMES = {"train": "training", "normal": "test, normal", "novel": "test, novel"}
 GROUP_COLOURS = {"train": TRAIN_COLOUR, "normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR}
-REGION_POINTS = {"normal": NORMAL_COLOUR, "anomalous": NOVEL_COLOUR, "unknown": "#4a5568"}
+REGION_POINTS = {"normal": "#63b3ed", "anomalous": "#f6ad55", "unknown": "#4a5568"}
 CLASS_COLOURS = ("#dd6b20", "#2f855a", "#c53030", "#805ad5", "#8b5e34", "#d53f8c", "#6b7a00",
                  "#0d9488", "#1a202c", "#9c4221")  # of the novel classes, in their order
 OUTLINE = {"s": 60, "facecolors": "none", "edgecolors": "black", "linewidths": 0.4}
@@ -66,7 +66,7 @@ def numbered_maps(panels: Mapping[str, pd.DataFrame], chosen: Sequence[int], inp
     for i, (name, frame) in enumerate(panels.items()):
         axis = axes(figure, left + i * width, 0.42, 0.94 * width, 0.52)
         _map(axis, frame, METHOD_NAMES.get(name, name))
-        axis.set_xlabel("")
+        axis.set(xlabel="", ylabel="" if i else "t-SNE map (no unit)")
         places = frame[["x", "y"]].to_numpy()[list(chosen)]
         for j, k in enumerate(np.argsort(places[:, 0])):  # so that lines hardly cross
             place = left + i * width + 0.188 * width * j, 0.175 * width
@@ -181,7 +181,7 @@ def deviation(frames: Mapping[str, pd.DataFrame], column: str, colouring: str, c
         places.append(to_figure.transform(frame[["x", "y"]].to_numpy()))
     if not limits:
         _names_of_colours(figure, pd.concat(frames.values()), column, class_names)
-    figure.suptitle(f"colour: {colouring}", fontsize=FONT, y=0.995)
+    figure.suptitle(f"t-SNE maps (no unit); colour: {colouring}", fontsize=FONT, y=0.995)
     width = min(1 / len(images), 0.16)
     for j, (name, image) in enumerate(images.items()):
         show_image(axes(figure, (j + 0.03) * width, 0.0, 0.94 * width, 0.24), image, name)
@@ -204,9 +204,10 @@ def _coloured_points(axis: Axes, frame: pd.DataFrame, column: str,
 def _names_of_colours(figure: Figure, frame: pd.DataFrame, column: str,
                       class_names: Sequence[str]) -> None:
     """One line below all maps."""
-    names = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES}.get(column, {})
+    names = {"category": dict(enumerate(class_names)), "group": GROUP_NAMES,
+             "region": {name: f"{name} region" for name in REGION_POINTS}}[column]
     style = {"linestyle": "", "marker": "o"}
-    handles = [Line2D([], [], color=colour, label=names.get(value, value), **style)
+    handles = [Line2D([], [], color=colour, label=names[value], **style)
                for value, colour in _colours(frame, column).items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.43), frameon=False,
                   ncols=10, fontsize=FONT, columnspacing=0.8, handletextpad=-0.2)

@@ -81,19 +81,19 @@ def _histogram(axis: Axes, frame: pd.DataFrame, column: str) -> None:
 
 
 def part(images: Mapping[str, np.ndarray], error: np.ndarray, mask: np.ndarray | None, top: float,
-         frame: pd.DataFrame, chosen: int, threshold: float) -> Figure:
+         frame: pd.DataFrame, chosen: int, threshold: float, name: str = "error map") -> Figure:
     """One part: its images, its error map, and its score among those of all test images. `images`
-    begin with the input; `error` (S, S) is coloured from 0 to `top`; `mask` is its defect's, None
-    where nothing is known; row `chosen` of `frame`, which has `label` and `novelty_score` of all
-    test images, is this part."""
+    begin with the input; `error` (S, S), a map called `name`, is coloured from 0 to `top`; `mask`
+    is its defect's, None where nothing is known; row `chosen` of `frame`, which has `label` and
+    `novelty_score` of all test images, is this part."""
     figure, width = canvas(WIDEST, 4.9), 0.97 / (len(images) + 1)
     first, *others, last = (axes(figure, 0.015 + i * width, 0.42, 0.94 * width, 0.5)
                             for i in range(len(images) + 1))
-    for axis, (name, image) in zip((first, *others), images.items()):
-        show_image(axis, image, name)
+    for axis, (title, image) in zip((first, *others), images.items()):
+        show_image(axis, image, title)
     outline(first, mask)
     error_map(last, next(iter(images.values())), error, mask, top,
-              "error map (outline: the defect)")
+              f"{name}\n(outline: the defect)" if mask is not None else name)
     score = axes(figure, 0.06, 0.115, 0.91, 0.24)
     _histogram(score, frame, "novelty_score")
     score.axvline(threshold, color="black", linestyle="--", linewidth=1,

@@ -232,5 +232,5 @@ def parts_chart(board: pd.DataFrame, method: str = "o") -> Figure:
                           for name, row in zip(names, counts.itertuples())],
              xlabel="test AUROC (0.5 is chance)")
     axis.grid(**GRID)
-    legend_below(figure, axis, 5)
+    legend_below(figure, axis, 5, markerscale=1)
     return figure

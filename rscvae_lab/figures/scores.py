@@ -67,11 +67,11 @@ def label_histograms(axis: Axes, values: np.ndarray, labels: np.ndarray, top: fl
 
 
 def score_panels(labels: np.ndarray, scores: np.ndarray, threshold: float, auroc: float,
-                 title: str = "") -> Figure:
-    """How a score separates normal from novel: histograms with the threshold, and ROC curve."""
+                 title: str = "", name: str = "novelty score (no unit)") -> Figure:
+    """How a score, `name` with its unit, separates normal from novel: histograms with the
+    threshold, and ROC curve."""
     figure, ((histogram, roc),) = empty_figure(1, 2, (WIDEST, 4.5), width_ratios=[1.3, 1])
-    label_histograms(histogram, scores, labels, np.percentile(scores, 99),
-                     "novelty score (no unit)")
+    label_histograms(histogram, scores, labels, np.percentile(scores, 99), name)
     histogram.axvline(threshold, color="black", linestyle=":",
                       label="95th percentile of held-out normals")
     histogram.set(ylabel="density", title=title)

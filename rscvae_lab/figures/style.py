@@ -70,12 +70,12 @@ def square(size: float = 3.8) -> tuple[Figure, Axes]:
     return figure, axis
 
 
-def legend_below(figure: Figure, axis: Axes, ncols: int = 3) -> None:
+def legend_below(figure: Figure, axis: Axes, ncols: int = 3, markerscale: float = 2) -> None:
     """One legend for all panels, below them, from the labels of one axis."""
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=ncols,
-                  frameon=False, markerscale=2)
+                  frameon=False, markerscale=markerscale)
 
 
 class PlainAxes(Axes):

@@ -34,7 +34,8 @@ class PartInspector(Panel):
                   "from the second code": part.x_re.numpy()}
         mask = None if part.mask is None else part.mask.numpy()
         error, row = self.maps[chosen].numpy(), frame.iloc[chosen]
-        figure = figures.part(images, error, mask, self.top, frame, chosen, threshold)
+        name = "error map" if inspection.scaled is None else "where the local score looks"
+        figure = figures.part(images, error, mask, self.top, frame, chosen, threshold, name)
         limit = inspection.run.metrics["threshold_local"]
         local = f"local score {row.local_score:.2f} (threshold {limit:.2f}), " if limit else ""
         truth = "defective" if row.label == NOVEL else "good"

@@ -124,12 +124,15 @@ def test_with_a_calibration_the_parts_show_what_the_local_score_sees(runs, tmp_p
     both = seen.frame[seen.frame.kind.isin(["good", "spot"])]
     assert table.loc["spot", "local_score"] == pytest.approx(
         roc_auc_score(both.label, both.local_score))
-    text = widgets.PartInspector(seen).show("spot", 0)[1]
+    figure, text = widgets.PartInspector(seen).show("spot", 0)
+    assert [axis.get_title().partition("\n")[0] for axis in figure.axes[:4]] == [
+        "input", "reconstruction", "from the second code", "where the local score looks"]
     spot = seen.frame[seen.frame.kind == "spot"].iloc[0]
     assert f"local score {spot.local_score:.2f}" in text
     blind = Inspection.of(runs["e"])
     assert blind.scaled is None and torch.equal(blind.heat[0], blind.maps)
-    assert "local score" not in widgets.PartInspector(blind).show("spot", 0)[1]
+    figure, text = widgets.PartInspector(blind).show("spot", 0)
+    assert "error map" in figure.axes[3].get_title() and "local score" not in text
 
 
 def test_other_runs_have_nothing_to_look_at(runs, short_run):

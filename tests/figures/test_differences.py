@@ -20,6 +20,6 @@ def test_rows_with_negative_values_are_drawn_as_differences():
     rows = {"input": (grey, ["a", "b"]), "change": (change, ["3.2", "0.0"])}
     figure = figures.compared_rows(rows, ["one", "two"])
     shown = [axis.images[0] for axis in figure.axes]
-    assert [image.get_clim() for image in shown] == [(0, 1), (0, 1), (-1, 1), (-1, 1)]
+    assert [image.get_clim() for image in shown] == [(0, 1), (0, 1), (-0.2, 0.2), (-0.2, 0.2)]
     assert [axis.get_xlabel() for axis in figure.axes] == ["a", "b", "3.2", "0.0"]
     assert [axis.get_title() for axis in figure.axes[:2]] == ["one", "two"]

@@ -70,7 +70,7 @@ def test_of_a_single_beta_nothing_is_chosen(table):
 def test_light_is_compared_within_category_method_and_seed(table):
     frame = industrial.lit(table)
     assert list(frame.index) == [("pill", "o", "as photographed"), ("pill", "o", "jitter")]
-    assert frame["Eq. 15"].tolist() == pytest.approx([0.6, 0.8])
+    assert frame["own score"].tolist() == pytest.approx([0.6, 0.8])
     ends = frame[["l_recon, lowest seed", "l_recon, highest seed"]]
     assert ends.iloc[1].tolist() == pytest.approx([0.2, 0.9])
     assert frame.n_seeds.tolist() == [2, 2]
