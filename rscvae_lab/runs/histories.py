@@ -13,23 +13,25 @@ from rscvae_lab.storage.files import METRICS, begins_with, output_file, stored, 
 
 KEYS = ("dataset", "category", "method", "seed", "config_hash")
 MEASURED = ("epoch", "learning_rate", "loss", "auroc", "auroc_recon", "auroc_mut")
+TERMS = ("recon", "enc1", "enc2", "mut")  # means over training normals; missing in older tables
 
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     """Adds the evaluated epochs of the finished runs of VAEs among these folders to the CSV `out`,
-    in place of earlier ones of the same run. `method` is the mode, or `e_all`; of a plain VAE
-    `auroc` is that of the mixture, Recode VAE. Returns how many runs the table holds. Raises
-    InputError where `out` is something else."""
+    in place of earlier ones of the same run, with the `TERMS` of training in those epochs. `method`
+    is the mode, or `e_all`; of a plain VAE `auroc` is that of the mixture, Recode VAE. Returns how
+    many runs the table holds. Raises InputError where `out` is something else."""
     out = output_file(out, ".csv", begins_with(*KEYS, *MEASURED))
     tables = [_read(out)] if out.is_file() else []
     for folder in sorted(map(Path, folders)):
         if (folder / METRICS).is_file() and (config := read_config(folder)).method.is_vae:
             of_run = (config.dataset, config.category, config.row, config.seed, config.config_hash)
             history = Run.load(folder).history.dropna(subset="auroc")
-            tables.append(history.assign(**dict(zip(KEYS, of_run)))[[*KEYS, *MEASURED]])
-    table = pd.concat(tables) if tables else pd.DataFrame(columns=[*KEYS, *MEASURED])
+            tables.append(history.assign(**dict(zip(KEYS, of_run))))
+    columns = [*KEYS, *MEASURED, *TERMS]
+    table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     table = table.drop_duplicates(["config_hash", "epoch"], keep="last")
-    table = table.sort_values([*KEYS, "epoch"], kind="stable")
+    table = table.reindex(columns=columns).sort_values([*KEYS, "epoch"], kind="stable")
     write_whole(out, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     return table.config_hash.nunique()
 

@@ -1,0 +1,74 @@
+"""What became of the second code in finished runs of VAEs: the four terms of normal test images,
+and AUROCs, with three choices of statistics for batch normalisation, all set by one pass over the
+training images: `both` (images and reconstructions together, as everywhere else here), `first`
+(images alone), and `own` (the encoder has those of images for images and those of reconstructions
+for reconstructions, as each pass of a training batch is normalised by itself).
+
+    python results/second_code.py RUNS... OUT.csv     # a sweep's folder, or several
+"""
+
+import sys
+from copy import deepcopy
+
+import pandas as pd
+
+from rscvae_lab import NORMAL, losses
+from rscvae_lab.datasets import load_split
+from rscvae_lab.datasets.images import as_network_input
+from rscvae_lab.datasets.one_class import OneClassSplit
+from rscvae_lab.engine.statistics import set_statistics
+from rscvae_lab.errors import InputError
+from rscvae_lab.models.vae import Coding
+from rscvae_lab.runs import finished
+from rscvae_lab.runs.evaluation import MEASURES, aurocs, code
+from rscvae_lab.runs.run import Run
+from rscvae_lab.storage.files import output_file, write_whole
+
+KEYS = ["dataset", "category", "method", "seed", "epochs", "config_hash", "statistics"]
+TERMS = ["l_recon", "l_enc1", "l_enc2", "l_mut"]
+AUROCS = ["auroc", "auroc_recon", "auroc_mut"]
+
+
+def codings(run: Run, split: OneClassSplit) -> dict[str, Coding]:
+    """The test images' codes with each choice of statistics."""
+    both, first = deepcopy(run.model), deepcopy(run.model)
+    set_statistics(both, split.train)
+    set_statistics(first, split.train, recode=False)
+    own, coding = deepcopy(first), code(first, split.test)
+    set_statistics(own, code(first, split.train).x_hat, recode=False)
+    again = code(own, coding.x_hat)
+    return {"both": code(both, split.test), "first": coding,
+            "own": coding._replace(mu_re=again.mu, log_var_re=again.log_var)}
+
+
+def rows(run: Run) -> list[dict[str, object]]:
+    """One row a choice of statistics."""
+    split, config, result = load_split(run.config), run.config, []
+    x = as_network_input(split.test, run.model.channels, run.model.image_size)
+    for name, coding in codings(run, split).items():
+        terms = losses.terms(x, coding, config.js)
+        table = pd.DataFrame({f"l_{term}": value for term, value in terms._asdict().items()})
+        normal = table[TERMS][split.test_labels.numpy() == NORMAL].mean()
+        measured = aurocs(split.test_labels.numpy(), table[MEASURES].astype(float))
+        key = (config.dataset, config.category, config.row, config.seed, config.epochs,
+               config.config_hash, name)
+        result.append(dict(zip(KEYS, key)) | normal.to_dict() | {k: measured[k] for k in AUROCS})
+    return result
+
+
+def main(folders: list[str], out: str) -> int:
+    """Writes the table; returns how many runs it has. Raises InputError where there are none."""
+    out = output_file(out, ".csv", lambda path: True)
+    runs = [run for folder in folders for run in finished(folder) if run.config.method.is_vae]
+    if not runs:
+        raise InputError(f"expected finished runs of VAEs in {', '.join(folders)}, found none")
+    table = pd.DataFrame([row for run in runs for row in rows(run)])
+    write_whole(out, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return len(runs)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("expected folders of runs and a table to write, found "
+                 f"{len(sys.argv) - 1} arguments")
+    main(sys.argv[1:-1], sys.argv[-1])

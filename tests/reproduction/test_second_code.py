@@ -1,0 +1,33 @@
+"""results/second_code.py: the second code with three choices of batch statistics."""
+
+import runpy
+
+import pandas as pd
+import pytest
+
+from rscvae_lab.errors import InputError
+from rscvae_lab.runs import Run
+from rscvae_lab.storage.files import project_root
+
+
+@pytest.fixture(scope="module")
+def main():
+    return runpy.run_path(str(project_root() / "results" / "second_code.py"))["main"]
+
+
+def test_the_rows_are_those_of_the_run(main, short_run, tmp_path):
+    assert main([str(short_run.folder.parent)], tmp_path / "x.csv") == 1
+    table = pd.read_csv(tmp_path / "x.csv").set_index("statistics")
+    both, first, own = table.loc["both"], table.loc["first"], table.loc["own"]
+    normal = Run.load(short_run.folder).scores.query("label == 0")
+    assert both.auroc == pytest.approx(short_run.metrics["auroc"], abs=2e-4)
+    assert both.l_recon == pytest.approx(normal.l_recon.mean(), rel=1e-4)
+    assert both.l_mut == pytest.approx(normal.l_mut.mean(), rel=1e-3)
+    same = ["l_recon", "l_enc1", "auroc_recon"]  # the first pass of `own` is that of `first`
+    assert own[same].tolist() == first[same].tolist() and own.l_enc2 != first.l_enc2
+    assert first.l_enc1 != both.l_enc1
+
+
+def test_folders_without_runs_are_refused(main, tmp_path):
+    with pytest.raises(InputError, match="expected finished runs of VAEs in .*, found none"):
+        main([str(tmp_path)], tmp_path / "x.csv")
