@@ -86,6 +86,7 @@ long() {
     sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --device "$device" --out "$out/$table.csv"
   done
   ${RSCVAE:-.venv/bin/rscvae} gather "$out/$table.runs" --out "$out/${table}_history.csv" || failed=1
+  ${PYTHON:-.venv/bin/python} results/second_code.py "$out/$table.runs" "$out/${table/length/second_code}.csv" || failed=1
 }
 
 # Our own plates, where a defect shows even at 64 pixels; augmented as formerly.

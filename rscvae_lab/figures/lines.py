@@ -21,16 +21,20 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
                 xlabel: str = "", height: float = 3.6,
                 ylim: tuple[float | None, float | None] = (None, None), yscale: str = "linear"
                 ) -> Figure:
-    """One panel for each frame, titled by its key: a line for each column over the index, numbers
-    or names, with the column's name where the line ends or leaves the panel.
+    """One panel for each frame, titled by its key, two a row and each row `height` inches high: a
+    line for each column over the index, numbers or names, with the column's name where the line
+    ends or leaves the panel.
 
     `styles` says how matplotlib draws the line of each column.
     """
-    figure, n, left = canvas(WIDEST, height), len(panels), 0.48
+    n, left = min(2, len(panels)), 0.48
+    rows = -(-len(panels) // n)
+    figure = canvas(WIDEST, height * rows)
     for i, (title, frame) in enumerate(panels.items()):
         right = 0.15 + LETTER * max(map(_letters, frame))
-        axis = axes(figure, i / n + left / WIDEST, 0.5 / height, 1 / n - (left + right) / WIDEST,
-                    1 - 0.95 / height)
+        bottom = rows - 1 - i // n + 0.5 / height  # in rows
+        axis = axes(figure, i % n / n + left / WIDEST, bottom / rows,
+                    1 / n - (left + right) / WIDEST, (1 - 0.95 / height) / rows)
         axis.margins(y=0.1)  # room for the marker of the highest point
         for name, values in frame.items():
             marker = {"marker": "o"} if len(values) < 12 else {}

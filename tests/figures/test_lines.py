@@ -50,3 +50,12 @@ def test_names_stand_beside_their_lines_on_a_logarithmic_axis():
     (axis,) = figures.named_lines({"t": frame}, styles, ylim=(0.1, 1000), yscale="log").axes
     assert [names(axis)[name][1] for name in ("low", "high")] == pytest.approx([0.25, 0.75])
     assert {"0.1", "0.2", "0.5"} <= {label.get_text() for label in axis.get_yticklabels()}
+
+
+def test_panels_stand_two_a_row():
+    frame = pd.DataFrame({"a": [0.0, 1.0]})
+    figure = figures.named_lines({name: frame for name in "pqr"}, {"a": {}}, height=3)
+    assert figure.get_size_inches()[1] == 6
+    places = [axis.get_position() for axis in figure.axes]
+    assert places[0].y0 == places[1].y0 > places[2].y1 and places[0].x0 == places[2].x0
+    assert places[1].x0 > places[0].x1 and places[0].height == pytest.approx(places[2].height)
