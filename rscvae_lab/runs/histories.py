@@ -13,7 +13,7 @@ from rscvae_lab.storage.files import METRICS, begins_with, output_file, stored, 
 
 KEYS = ("dataset", "category", "method", "seed", "config_hash")
 MEASURED = ("epoch", "learning_rate", "loss", "auroc", "auroc_recon", "auroc_mut")
-TERMS = ("recon", "enc1", "enc2", "mut")  # means over training normals; missing in older tables
+TERMS = ("recon", "enc1", "enc2", "mut")  # means over training normals; not in older tables
 
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:
