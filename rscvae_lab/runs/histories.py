@@ -18,9 +18,9 @@ TERMS = ("recon", "enc1", "enc2", "mut")  # means over training normals; not in 
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     """Adds the evaluated epochs of the finished runs of VAEs among these folders to the CSV `out`,
-    in place of earlier ones of the same run, with the `TERMS` of training in those epochs. `method`
-    is the mode, or `e_all`; of a plain VAE `auroc` is that of the mixture, Recode VAE. Returns how
-    many runs the table holds. Raises InputError where `out` is something else."""
+    in place of earlier ones of the same run, with the `TERMS` of training there. `method` is the
+    mode, or `e_all`; of a plain VAE `auroc` is that of the mixture, Recode VAE. Returns how many
+    runs the table holds. Raises InputError where `out` is something else."""
     out = output_file(out, ".csv", begins_with(*KEYS, *MEASURED))
     tables = [_read(out)] if out.is_file() else []
     for folder in sorted(map(Path, folders)):
