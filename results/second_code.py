@@ -24,7 +24,7 @@ from rscvae_lab.runs.evaluation import MEASURES, aurocs, code
 from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import output_file, write_whole
 
-KEYS = ["dataset", "category", "method", "seed", "epochs", "config_hash", "statistics"]
+KEYS = ["dataset", "category", "method", "js", "seed", "epochs", "config_hash", "statistics"]
 TERMS = ["l_recon", "l_enc1", "l_enc2", "l_mut"]
 AUROCS = ["auroc", "auroc_recon", "auroc_mut"]
 
@@ -50,7 +50,7 @@ def rows(run: Run) -> list[dict[str, object]]:
         table = pd.DataFrame({f"l_{term}": value for term, value in terms._asdict().items()})
         normal = table[TERMS][split.test_labels.numpy() == NORMAL].mean()
         measured = aurocs(split.test_labels.numpy(), table[MEASURES].astype(float))
-        key = (config.dataset, config.category, config.row, config.seed, config.epochs,
+        key = (config.dataset, config.category, config.row, config.js, config.seed, config.epochs,
                config.config_hash, name)
         result.append(dict(zip(KEYS, key)) | normal.to_dict() | {k: measured[k] for k in AUROCS})
     return result

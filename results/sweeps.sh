@@ -86,7 +86,16 @@ long() {
     sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --device "$device" --out "$out/$table.csv"
   done
   ${RSCVAE:-.venv/bin/rscvae} gather "$out/$table.runs" --out "$out/${table}_history.csv" || failed=1
-  ${PYTHON:-.venv/bin/python} results/second_code.py "$out/$table.runs" "$out/${table/length/second_code}.csv" || failed=1
+}
+
+# The same with D_JS read as J/4, by which a second code that says nothing costs more than one that agrees; and what
+# became of the second code in both.
+long_j4() {
+  for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
+    sweep --dataset $classes --methods o --seeds "$1" --scale paper --device cpu --set js=jeffreys --out "$out/length_j4.csv"
+  done
+  ${RSCVAE:-.venv/bin/rscvae} gather "$out/length_j4.runs" --out "$out/length_j4_history.csv" || failed=1
+  ${PYTHON:-.venv/bin/python} results/second_code.py "$out/length.runs" "$out/length_j4.runs" "$out/second_code.csv" || failed=1
 }
 
 # Our own plates, where a defect shows even at 64 pixels; augmented as formerly.
@@ -179,6 +188,7 @@ literal_half
 batch_norm
 widths 0 o
 long 0 vae,o
+long_j4 0
 # what rounding alone moves
 sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \
   --set precision=float32 --out "$out/float32.csv"

@@ -29,6 +29,7 @@ TABLES = (
     "reduction",
     "float32",
     "length",
+    "length_j4",
     "digits",
     "mnist",
     "fashion_mnist",

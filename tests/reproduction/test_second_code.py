@@ -28,6 +28,15 @@ def test_the_rows_are_those_of_the_run(main, short_run, tmp_path):
     assert first.l_enc1 != both.l_enc1
 
 
+def test_the_stored_table_scores_the_stored_runs():
+    """Scored as the sweep scored them, they have its AUROCs."""
+    second, *rows = (pd.read_csv(project_root() / f"results/{name}.csv").set_index("config_hash")
+                     for name in ("second_code", "length", "length_j4"))
+    rows = pd.concat(rows).query("method != 'vae'").auroc  # whose row is that of l_recon
+    both = second[second.statistics == "both"].auroc
+    assert len(both) >= 7 and abs(both - rows[both.index]).max() < 1e-3
+
+
 def test_folders_without_runs_are_refused(main, tmp_path):
     with pytest.raises(InputError, match="expected finished runs of VAEs in .*, found none"):
         main([str(tmp_path)], tmp_path / "x.csv")

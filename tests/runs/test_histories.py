@@ -73,9 +73,10 @@ def test_only_its_own_table_is_read(content, found, tmp_path):
         histories.read(tmp_path / "mine.csv")
 
 
-def test_the_stored_epochs_are_those_of_the_stored_rows():
-    epochs = histories.read("results/length_history.csv").set_index("config_hash")
-    rows = pd.read_csv(project_root() / "results/length.csv", dtype={"category": str})
+@pytest.mark.parametrize("name", ["length", "length_j4"])
+def test_the_stored_epochs_are_those_of_the_stored_rows(name):
+    epochs = histories.read(f"results/{name}_history.csv").set_index("config_hash")
+    rows = pd.read_csv(project_root() / f"results/{name}.csv", dtype={"category": str})
     rows = rows[rows.method != "vae"]  # whose row is scored by l_recon alone
     assert set(rows.config_hash) == set(epochs.index)
     for row in rows.itertuples():
