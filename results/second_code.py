@@ -1,8 +1,8 @@
 """What became of the second code in finished runs of VAEs: the four terms of normal test images,
-and AUROCs, with three choices of statistics for batch normalisation, all set by one pass over the
-training images: `both` (images and reconstructions together, as everywhere else here), `first`
-(images alone), and `own` (the encoder has those of images for images and those of reconstructions
-for reconstructions, as each pass of a training batch is normalised by itself).
+what l_consist would be if their second codes were the prior, and AUROCs. Scored with three choices
+of statistics for batch normalisation, each set by one pass over the training images: `both` (images
+and reconstructions together, as everywhere else here), `first` (images alone), and `own` (those of
+images for images, those of reconstructions for reconstructions, as in a training batch).
 
     python results/second_code.py RUNS... OUT.csv     # a sweep's folder, or several
 """
@@ -11,6 +11,7 @@ import sys
 from copy import deepcopy
 
 import pandas as pd
+import torch
 
 from rscvae_lab import NORMAL, losses
 from rscvae_lab.datasets import load_split
@@ -25,7 +26,7 @@ from rscvae_lab.runs.run import Run
 from rscvae_lab.storage.files import output_file, write_whole
 
 KEYS = ["dataset", "category", "method", "js", "seed", "epochs", "config_hash", "statistics"]
-TERMS = ["l_recon", "l_enc1", "l_enc2", "l_mut"]
+TERMS = ["l_recon", "l_enc1", "l_enc2", "l_mut", "l_consist_silent"]
 AUROCS = ["auroc", "auroc_recon", "auroc_mut"]
 
 
@@ -48,6 +49,8 @@ def rows(run: Run) -> list[dict[str, object]]:
     for name, coding in codings(run, split).items():
         terms = losses.terms(x, coding, config.js)
         table = pd.DataFrame({f"l_{term}": value for term, value in terms._asdict().items()})
+        zero = torch.zeros_like(coding.mu)
+        table[TERMS[-1]] = losses.mut(coding.mu, coding.log_var, zero, zero, config.js)
         normal = table[TERMS][split.test_labels.numpy() == NORMAL].mean()
         measured = aurocs(split.test_labels.numpy(), table[MEASURES].astype(float))
         key = (config.dataset, config.category, config.row, config.js, config.seed, config.epochs,

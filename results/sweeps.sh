@@ -78,6 +78,12 @@ widths() {
   done
 }
 
+# The terms of training, at every tenth of these fifty epochs, of all runs at hand.
+terms() {
+  ${RSCVAE:-.venv/bin/rscvae} gather "$out"/{literal,widths_literal,anomalies_literal,batch_norm}.runs \
+    --out "$out/literal_history.csv" || failed=1
+}
+
 # All of its 500 epochs, on the four classes of the search; and what each was worth at every tenth.
 long() {
   local table=length
@@ -187,6 +193,7 @@ for seed in 0 1 2; do literal $seed vae,o,d,e,e_all; done
 literal_half
 batch_norm
 widths 0 o
+terms
 long 0 vae,o
 long_j4 0
 # what rounding alone moves
