@@ -1,8 +1,9 @@
 """What became of the second code in finished runs of VAEs: the four terms of normal test images,
-what l_consist would be if their second codes were the prior, and AUROCs. Scored with three choices
-of statistics for batch normalisation, each set by one pass over the training images: `both` (images
-and reconstructions together, as everywhere else here), `first` (images alone), and `own` (those of
-images for images, those of reconstructions for reconstructions, as in a training batch).
+what l_consist would be if their second codes were the prior, and AUROCs. Scored with three
+choices of statistics for batch normalisation, each set by one pass over the training images:
+`both` (images and reconstructions together, as everywhere else here), `first` (images alone), and
+`own` (those of images for images, those of reconstructions for reconstructions, as in a training
+batch).
 
     python results/second_code.py RUNS... OUT.csv     # a sweep's folder, or several
 """
@@ -48,9 +49,11 @@ def rows(run: Run) -> list[dict[str, object]]:
     x = as_network_input(split.test, run.model.channels, run.model.image_size)
     for name, coding in codings(run, split).items():
         terms = losses.terms(x, coding, config.js)
-        table = pd.DataFrame({f"l_{term}": value for term, value in terms._asdict().items()})
+        table = pd.DataFrame({f"l_{term}": value.numpy()
+                              for term, value in terms._asdict().items()})
         zero = torch.zeros_like(coding.mu)
-        table[TERMS[-1]] = losses.mut(coding.mu, coding.log_var, zero, zero, config.js)
+        silent = losses.mut(coding.mu, coding.log_var, zero, zero, config.js)
+        table["l_consist_silent"] = silent.numpy()
         normal = table[TERMS][split.test_labels.numpy() == NORMAL].mean()
         measured = aurocs(split.test_labels.numpy(), table[MEASURES].astype(float))
         key = (config.dataset, config.category, config.row, config.js, config.seed, config.epochs,
