@@ -1,9 +1,10 @@
-"""What became of the second code in finished runs of VAEs: the four terms of normal test images,
-what l_consist would be if their second codes were the prior, and AUROCs. Scored with three
-choices of statistics for batch normalisation, each set by one pass over the training images:
-`both` (images and reconstructions together, as everywhere else here), `first` (images alone), and
-`own` (those of images for images, those of reconstructions for reconstructions, as in a training
-batch).
+"""What became of the second code in finished runs of VAEs, at the epoch of their result: the four
+terms of normal test images; `l_consist_silent`, l_mut between the first code and the prior, which
+is l_consist if the second code is the prior; and AUROCs. Scored with three choices of statistics
+for batch normalisation, each set by one pass over the training images: `both` (the average of the
+two passes', each taken while the pass is normalised by its own batch; as everywhere else here),
+`first` (those of images), and `own` (those of images for images, those of reconstructions for
+reconstructions; as in training, but over all images and at z = mu).
 
     python results/second_code.py RUNS... OUT.csv     # a sweep's folder, or several
 """

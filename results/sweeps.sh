@@ -94,7 +94,7 @@ long() {
   ${RSCVAE:-.venv/bin/rscvae} gather "$out/$table.runs" --out "$out/${table}_history.csv" || failed=1
 }
 
-# The same with D_JS read as J/4, by which a second code that says nothing costs more than one that agrees; and what
+# The same with D_JS read as J/4, by which a second code that says nothing is dear where first codes are sharp; and what
 # became of the second code in both.
 long_j4() {
   for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
