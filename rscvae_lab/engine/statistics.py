@@ -20,8 +20,8 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     images, normal and (N, C, S, S), with z = mu (our choice; the paper is silent). Chunks are of
     equal size and count alike; a last, smaller one is left out. `recode` includes reconstructions
     in the encoder's: the average of both passes' means and variances, each pass normalised by its
-    own chunk meanwhile. Raises InputError for a single image where a layer has one value of it, and
-    so no variance.
+    own chunk meanwhile. Raises InputError for a single image where a layer has one value of it,
+    and so no variance.
     """
     n = min(len(images), max(2, _CHUNK * 32**2 // model.image_size**2))
     device = next(model.parameters()).device
