@@ -25,7 +25,7 @@ from rscvae_lab.models.vae import Coding
 from rscvae_lab.runs import finished
 from rscvae_lab.runs.evaluation import MEASURES, aurocs, code
 from rscvae_lab.runs.run import Run
-from rscvae_lab.storage.files import output_file, write_whole
+from rscvae_lab.storage.files import begins_with, output_file, write_whole
 
 KEYS = ["dataset", "category", "method", "js", "seed", "epochs", "config_hash", "statistics"]
 TERMS = ["l_recon", "l_enc1", "l_enc2", "l_mut", "l_consist_silent"]
@@ -57,15 +57,16 @@ def rows(run: Run) -> list[dict[str, object]]:
         table["l_consist_silent"] = silent.numpy()
         normal = table[TERMS][split.test_labels.numpy() == NORMAL].mean()
         measured = aurocs(split.test_labels.numpy(), table[MEASURES].astype(float))
-        key = (config.dataset, config.category, config.row, config.js, config.seed, config.epochs,
-               config.config_hash, name)
+        key = (config.dataset, config.category, config.row, config.js, config.seed,
+               config.result_epoch, config.config_hash, name)
         result.append(dict(zip(KEYS, key)) | normal.to_dict() | {k: measured[k] for k in AUROCS})
     return result
 
 
 def main(folders: list[str], out: str) -> int:
-    """Writes the table; returns how many runs it has. Raises InputError where there are none."""
-    out = output_file(out, ".csv", lambda path: True)
+    """Writes the table; returns how many runs it has. Raises InputError where there are none, and
+    where `out` is another table."""
+    out = output_file(out, ".csv", begins_with(*KEYS))
     runs = [run for folder in folders for run in finished(folder) if run.config.method.is_vae]
     if not runs:
         raise InputError(f"expected finished runs of VAEs in {', '.join(folders)}, found none")
@@ -78,4 +79,7 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit("expected folders of runs and a table to write, found "
                  f"{len(sys.argv) - 1} arguments")
-    main(sys.argv[1:-1], sys.argv[-1])
+    try:
+        main(sys.argv[1:-1], sys.argv[-1])
+    except InputError as error:
+        sys.exit(str(error))

@@ -155,7 +155,7 @@ def test_js_saturates_where_the_default_does_not():
 
 def test_a_silent_second_code_costs_less_than_a_copy(gaussian_pairs):
     """Notebook 02: l_consist of a second code that is the prior is at most half of that of one
-    that is the first, by the Bhattacharyya distance; JS is at most ln 2; J/4 has no such bound."""
+    that is the first, by the Bhattacharyya distance; J/4 has no such bound."""
     mu, log_var, *_ = gaussian_pairs
     prior = torch.zeros_like(mu), torch.zeros_like(log_var)
     copy = g.kl_standard_normal(mu, log_var)

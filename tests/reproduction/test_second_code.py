@@ -37,6 +37,13 @@ def test_the_stored_table_scores_the_stored_runs():
     assert len(both) >= 7 and abs(both - rows[both.index]).max() < 1e-3
 
 
+def test_another_table_is_not_replaced(main, short_run, tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n", "utf-8")
+    with pytest.raises(InputError, match="mine.csv"):
+        main([str(short_run.folder.parent)], tmp_path / "mine.csv")
+    assert (tmp_path / "mine.csv").read_text("utf-8") == "a,b\n1,2\n"
+
+
 def test_folders_without_runs_are_refused(main, tmp_path):
     with pytest.raises(InputError, match="expected finished runs of VAEs in .*, found none"):
         main([str(tmp_path)], tmp_path / "x.csv")
