@@ -68,19 +68,21 @@ with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || { failed=1; return; }
   sweep $same --out "$out/batch_norm.csv"
 }
 
-# The widths once more, at that schedule and by validation AUROC as in the search; the narrow ones are in `literal`.
-widths() {
-  local table=widths_literal
-  if [ "$device" = cuda ]; then table=widths_literal_gpu; fi
-  for classes in "mnist --categories all" "fashion_mnist --categories ${3:-pullover,sandal}"; do
-    sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --epochs 50 --device "$device" $chosen \
-      --out "$out/$table.csv"
-  done
+# Three choices of the search once more, at that schedule: the width, J/4 and the size of the code. What the scoreboard
+# has instead is in `literal`.
+search_literal() {
+  local table=search_literal
+  if [ "$device" = cuda ]; then table=search_literal_gpu; fi
+  local same="--methods $2 --seeds $1 --scale paper --epochs 50 --device $device --out $out/$table.csv"
+  sweep --dataset mnist --categories all $same $chosen
+  sweep --dataset fashion_mnist --categories pullover,sandal $same $chosen
+  sweep --dataset mnist --categories all $same --set js=jeffreys
+  for size in 16 32; do sweep --dataset mnist --categories 2,8 $same --set latent=$size; done
 }
 
 # The terms of training, at every tenth of these fifty epochs, of all runs at hand.
 terms() {
-  ${RSCVAE:-.venv/bin/rscvae} gather "$out"/{literal,widths_literal,anomalies_literal,batch_norm}.runs \
+  ${RSCVAE:-.venv/bin/rscvae} gather "$out"/{literal,search_literal,anomalies_literal,batch_norm}.runs \
     --out "$out/literal_history.csv" || failed=1
 }
 
@@ -190,7 +192,7 @@ done
 for seed in 0 1 2; do literal $seed vae,o,d,e,e_all; done
 literal_half
 batch_norm
-widths 0 o
+search_literal 0 o
 terms
 long 0 vae,o
 long_j4 0

@@ -11,7 +11,7 @@ from rscvae_lab.errors import InputError
 from rscvae_lab.runs.run import Run, read_config
 from rscvae_lab.storage.files import METRICS, begins_with, output_file, stored, write_whole
 
-KEYS = ("dataset", "category", "method", "seed", "config_hash")
+KEYS = ("dataset", "category", "method", "js", "seed", "config_hash")
 MEASURED = ("epoch", "learning_rate", "loss", "auroc", "auroc_recon", "auroc_mut")
 TERMS = ("recon", "enc1", "enc2", "mut")  # means over training normals; not in older tables
 
@@ -25,7 +25,8 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     tables = [_read(out)] if out.is_file() else []
     for folder in sorted(map(Path, folders)):
         if (folder / METRICS).is_file() and (config := read_config(folder)).method.is_vae:
-            of_run = (config.dataset, config.category, config.row, config.seed, config.config_hash)
+            of_run = (config.dataset, config.category, config.row, config.js, config.seed,
+                      config.config_hash)
             history = Run.load(folder).history.dropna(subset="auroc")
             tables.append(history.assign(**dict(zip(KEYS, of_run))))
     columns = [*KEYS, *MEASURED, *TERMS]

@@ -25,7 +25,7 @@ TABLES = (
     "literal_gpu",
     "anomalies_literal",
     "batch_norm",
-    "widths_literal",
+    "search_literal",
     "reduction",
     "float32",
     "length",

@@ -14,8 +14,8 @@ def runs(tmp_path_factory):
     """A sweep's folder: two VAEs, evaluated after two of four epochs, and a floor."""
     folder = tmp_path_factory.mktemp("sweep")
     command = ["sweep", "--categories", "3", "--methods", "vae,e_all,pca", "--epochs", "4"]
-    assert main([*command, "--set", "evaluate_every=2", "--jobs", "1",
-                 "--out", str(folder / "x.csv")]) == 0
+    assert main([*command, "--set", "evaluate_every=2", "--set", "js=jeffreys",
+                 "--jobs", "1", "--out", str(folder / "x.csv")]) == 0
     return folder / "x.runs"
 
 
@@ -27,6 +27,7 @@ def test_the_table_has_every_evaluated_epoch_once(runs, tmp_path, capsys):
     table = histories.read(out)
     assert list(zip(table.method, table.epoch)) == [
         ("e_all", 2), ("e_all", 4), ("vae", 2), ("vae", 4)]
+    assert set(table.js) == {"jeffreys"}
     for folder in runs.glob("3-[ev]*"):
         run = Run.load(folder)
         rows = table[table.config_hash == run.config.config_hash]
