@@ -12,8 +12,10 @@ from rscvae_lab import figures
 from rscvae_lab.errors import InputError
 from rscvae_lab.methods import FLOORS, METHOD_NAMES
 from rscvae_lab.reproduction import claims, scoreboard
+from rscvae_lab.reproduction.printed import printed_auroc
 from rscvae_lab.reproduction.reruns import regenerate
 from rscvae_lab.reproduction.statistics import estimate, units
+from rscvae_lab.runs import histories
 from rscvae_lab.storage.files import is_checkout, project_root, write_whole
 
 MARKS = "<!-- {0} -->", "<!-- /{0} -->"  # `rebuild` writes what is between them
@@ -97,6 +99,7 @@ def report(table: pd.DataFrame) -> str:
         results=headlines(table), floors="\n".join(floors),
         means="\n".join(line for name, (schedule, rows) in first.items()
                         for line in _means(f"{DATASETS[name]}, {schedule}", rows)),
+        lengths="\n".join(_lengths()),
         cost="\n".join(line for name, (schedule, rows) in first.items()
                        for line in _cost(f"{DATASETS[name]}, {schedule}", rows)))
 
@@ -120,6 +123,25 @@ def _means(name: str, rows: pd.DataFrame) -> list[str]:
         ours = [estimate(units(rows, method, value)) for value in values]
         honest, *oracle = [f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high, *_ in ours]
         lines.append(_row(name, [METHOD_NAMES[method], printed, honest, *(oracle or ["–"])]))
+    return lines
+
+
+def _lengths() -> list[str]:
+    """A row for each training of 500 epochs: its test AUROC where the rate is lowest, at the last
+    epoch and at the best, beside the print."""
+    tables = [histories.read(f"results/{name}_history.csv") for name in ("length", "length_j4")]
+    table = pd.concat(tables).replace({"method": {"vae": "recode_vae"}})  # whose `auroc` it is
+    rows = table.pivot(index=["dataset", "category", "method", "js"], columns="epoch",
+                       values="auroc")
+    rows = rows.reindex(DATASETS, level="dataset").reindex(scoreboard.METHODS, level="method")
+    lines = []
+    for (dataset, category, method, js), auroc in rows.iterrows():
+        printed = printed_auroc(dataset, category).get(method)
+        lines.append(_row(f"{DATASETS[dataset]}, {category}", [
+            METHOD_NAMES[method] + (", J/4" if js == "jeffreys" else ""),
+            "(or here)" if printed is None else f"{printed:.3f}",  # of e_all, as in `tables`
+            *_numbers(auroc[[*range(50, 500, 100), 500]]),
+            f"{auroc.max():.3f} ({auroc.idxmax()})"]))
     return lines
 
 
