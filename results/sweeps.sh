@@ -73,11 +73,12 @@ with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || { failed=1; return; }
 search_literal() {
   local table=search_literal
   if [ "$device" = cuda ]; then table=search_literal_gpu; fi
-  local same="--methods $2 --seeds $1 --scale paper --epochs 50 --device $device --out $out/$table.csv"
-  sweep --dataset mnist --categories all $same $chosen
-  sweep --dataset fashion_mnist --categories pullover,sandal $same $chosen
-  sweep --dataset mnist --categories all $same --set js=jeffreys
-  for size in 16 32; do sweep --dataset mnist --categories 2,8 $same --set latent=$size; done
+  for changed in "mnist --categories all $chosen" "fashion_mnist --categories pullover,sandal $chosen" \
+    "mnist --categories all --set js=jeffreys" \
+    "mnist --categories 2,8 --set latent=16" "mnist --categories 2,8 --set latent=32"; do
+    sweep --dataset $changed --methods "$2" --seeds "$1" --scale paper --epochs 50 --device "$device" \
+      --out "$out/$table.csv"
+  done
 }
 
 # The terms of training, at every tenth of these fifty epochs, of all runs at hand.
@@ -194,7 +195,7 @@ literal_half
 batch_norm
 search_literal 0 o
 terms
-long 0 vae,o
+long 0 vae,o,d,e
 long_j4 0
 # what rounding alone moves
 sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \

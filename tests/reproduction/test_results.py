@@ -10,7 +10,7 @@ from rscvae_lab.cli import main
 from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.config.schema import RECIPE
 from rscvae_lab.datasets import load_split
-from rscvae_lab.methods import FLOORS, MODES
+from rscvae_lab.methods import FLOORS, METHOD_NAMES, MODES
 from rscvae_lab.reproduction import claims, readme, scoreboard
 from rscvae_lab.reproduction.printed import printed_aurocs
 from rscvae_lab.runs import METRIC_NAMES, Run
@@ -119,6 +119,19 @@ def test_the_readme_says_what_the_tables_say():
 def test_the_report_says_what_the_claims_say():
     written = (project_root() / "results" / "REPORT.md").read_text("utf-8")
     assert written == readme.report(claims.stored_claims())
+
+
+@pytest.mark.parametrize("name, reading", {"length": "", "length_j4": ", J/4"}.items())
+def test_the_report_has_the_trainings_of_500_epochs(name, reading):
+    """Its lines come from the histories, these rows from the runs' metrics."""
+    lines = (project_root() / "results" / "REPORT.md").read_text("utf-8").splitlines()
+    for row in scoreboard.stored(name).query("method != 'vae'").itertuples():
+        label = METHOD_NAMES[row.method] + reading
+        start = f"| {readme.DATASETS[row.dataset]}, {row.category} | {label} | "
+        (line,) = [line for line in lines if line.startswith(start)]
+        result, last, best = line.split(" | ")[-3:]
+        expected = row.auroc, row.auroc_final, row.auroc_best
+        assert (result, last, best[:5]) == tuple(f"{value:.3f}" for value in expected)
 
 
 def test_shipped_weights_are_small_and_complete():
