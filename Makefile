@@ -43,7 +43,7 @@ lab: $(V)/.ready  ## JupyterLab, opened at the first notebook
 notebooks: $(V)/.ready  ## regenerate every notebook's stored outputs from one clean run
 	$(BIN)/rscvae notebooks
 
-results: $(V)/.ready  ## repeat every stored training: many hours, safe to stop and go on with
+results: $(V)/.ready  ## repeat every training behind results/, into runs/results: days, safe to stop and go on with
 	results/sweeps.sh
 
 data: $(V)/.ready  ## fetch and verify a data set: make data DATASET=mnist

@@ -64,15 +64,18 @@ def rows(run: Run) -> list[dict[str, object]]:
 
 
 def main(folders: list[str], out: str) -> int:
-    """Writes the table; returns how many runs it has. Raises InputError where there are none, and
-    where `out` is another table."""
+    """Adds the runs to the table, in place of earlier rows of the same ones; returns how many it
+    has. Raises InputError where there are none to add, and where `out` is another table."""
     out = output_file(out, ".csv", begins_with(*KEYS))
     runs = [run for folder in folders for run in finished(folder) if run.config.method.is_vae]
     if not runs:
         raise InputError(f"expected finished runs of VAEs in {', '.join(folders)}, found none")
     table = pd.DataFrame([row for run in runs for row in rows(run)])
+    if out.is_file():
+        earlier = pd.read_csv(out, dtype={"category": str, "config_hash": str})
+        table = pd.concat([earlier[~earlier.config_hash.isin(table.config_hash)], table])
     write_whole(out, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
-    return len(runs)
+    return table.config_hash.nunique()
 
 
 if __name__ == "__main__":

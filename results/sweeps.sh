@@ -1,15 +1,30 @@
 #!/usr/bin/env bash
-# Every training behind the tables in results/: hours on two CPU cores. Stop it whenever you like; the next call goes on
-# where this one was. `make results` calls it. OUT, RSCVAE and PYTHON say where to write and what to run. With
-# arguments, one of the functions below alone: results/sweeps.sh parts
+# Every training behind the tables in results/: days on two CPU cores. Stop it whenever you like; the next call goes on
+# where this one was. `make results` calls it. It writes into runs/results, for rows of another version of the training
+# code may not stand in one table with those of today's; OUT names another folder (results adds what is missing there).
+# DEVICE=cuda trains on a GPU; RSCVAE and PYTHON say what to run. With arguments, one of the functions below alone:
+# results/sweeps.sh parts
 set -uo pipefail
 cd "$(dirname "$0")/.."
-out=${OUT:-results}
-device=${DEVICE:-auto}
+out=${OUT:-runs/results}
+device=${DEVICE:-cpu}
+export RSCVAE_DEVICE=$device
 failed=0
+mkdir -p "$out" || exit
 
 # A training that fails is reported, and stops no other.
 sweep() { ${RSCVAE:-.venv/bin/rscvae} sweep "$@" || failed=1; }
+
+# The folders of those sweeps whose runs are at hand: of rows that come with the checkout they are not.
+runs_of() {
+  for table in "$@"; do
+    if compgen -G "$out/$table.runs/*/metrics.json" > /dev/null; then echo "$out/$table.runs"; fi
+  done
+}
+gather() {
+  local runs=($(runs_of "${@:2}"))
+  [ ${#runs[@]} -eq 0 ] || ${RSCVAE:-.venv/bin/rscvae} gather "${runs[@]}" --out "$out/$1" || failed=1
+}
 
 # Of what the paper leaves open only the widths earned another value than the lesson's, by validation AUROC (notebook 08).
 chosen="--set widths=wide"
@@ -63,6 +78,7 @@ literal_half() {
 batch_norm() {
   local same="--dataset fashion_mnist --categories all --methods vae,o --seeds 0 --scale paper --epochs 50 --device cpu"
   sweep $same --set recode_statistics=training --out "$out/batch_norm.csv"
+  [ -n "$(runs_of batch_norm)" ] || return
   ${PYTHON:-.venv/bin/python} -c "import sys; from rscvae_lab.reproduction.frozen import with_one_pass
 with_one_pass(sys.argv[1])" "$out/batch_norm.runs" || { failed=1; return; }
   sweep $same --out "$out/batch_norm.csv"
@@ -83,8 +99,7 @@ search_literal() {
 
 # The terms of training, at every tenth of these fifty epochs, of all runs at hand.
 terms() {
-  ${RSCVAE:-.venv/bin/rscvae} gather "$out"/{literal,search_literal,anomalies_literal,batch_norm}.runs \
-    --out "$out/literal_history.csv" || failed=1
+  gather literal_history.csv literal literal_gpu search_literal search_literal_gpu anomalies_literal batch_norm
 }
 
 # All of its 500 epochs, on the four classes of the search; and what each was worth at every tenth.
@@ -94,7 +109,7 @@ long() {
   for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
     sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --device "$device" --out "$out/$table.csv"
   done
-  ${RSCVAE:-.venv/bin/rscvae} gather "$out/$table.runs" --out "$out/${table}_history.csv" || failed=1
+  gather "${table}_history.csv" "$table"
 }
 
 # The same with D_JS read as J/4, by which a second code that says nothing is dear where first codes are sharp; and what
@@ -103,8 +118,9 @@ long_j4() {
   for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
     sweep --dataset $classes --methods o --seeds "$1" --scale paper --device cpu --set js=jeffreys --out "$out/length_j4.csv"
   done
-  ${RSCVAE:-.venv/bin/rscvae} gather "$out/length_j4.runs" --out "$out/length_j4_history.csv" || failed=1
-  ${PYTHON:-.venv/bin/python} results/second_code.py "$out/length.runs" "$out/length_j4.runs" "$out/second_code.csv" || failed=1
+  gather length_j4_history.csv length_j4
+  local runs=($(runs_of length length_j4))
+  [ ${#runs[@]} -eq 0 ] || ${PYTHON:-.venv/bin/python} results/second_code.py "${runs[@]}" "$out/second_code.csv" || failed=1
 }
 
 # Our own plates, where a defect shows even at 64 pixels; augmented as formerly.
@@ -195,7 +211,7 @@ literal_half
 batch_norm
 search_literal 0 o
 terms
-long 0 vae,o,d,e
+long 0 vae,o,d,e,e_all
 long_j4 0
 # what rounding alone moves
 sweep --dataset fashion_mnist --categories t-shirt-top,dress --methods vae,o --scale paper --epochs 50 --device cpu \

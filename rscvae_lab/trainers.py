@@ -89,7 +89,8 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
             returns False ends the training there.
         split: images of the user's own, instead of the data set's that the config names.
         networks: an encoder and a decoder of the user's own instead of the config's, or None each;
-            modules or functions. The run's config names them.
+            modules or functions. The run's config names them. They train in float32, unless the
+            precision is another than `auto` would be here.
 
     Raises InputError where the folder holds another config's run or that of other images, the
     data set is not there, training diverged, or losses were replaced from outside;

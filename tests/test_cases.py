@@ -19,6 +19,7 @@ from rscvae_lab.cli import main
 from rscvae_lab.datasets import mvtec_ad
 from rscvae_lab.datasets.image_files import SUFFIXES
 from rscvae_lab.errors import InputError
+from rscvae_lab.runs import Run
 from rscvae_lab.runs.inference import score_images
 
 
@@ -226,7 +227,7 @@ def test_names_of_every_kind(name, short_run, train, score, parts, tmp_path):
     status, table, printed = score(category)
     assert (status, len(table), printed.count("\n")) == (0, 7, 1)
     out = tmp_path / (name.removesuffix(".png") + ".csv")
-    score_images(short_run.folder, category / name, out)
+    score_images(short_run, category / name, out)
     assert len(pd.read_csv(out)) == 1
     assert not list(tmp_path.glob(".*"))
 
@@ -365,7 +366,7 @@ def test_white_is_a_setting(tmp_path):
         save(tmp_path / "parts" / f"{i}.png", np.full((32, 32), 4000 + i, np.uint16))
     out = tmp_path / "run"
     assert main(training(tmp_path / "parts", out, "--set", "white=4095")) == 0
-    score_images(out, tmp_path / "parts", tmp_path / "x.csv")
+    score_images(Run.load(out), tmp_path / "parts", tmp_path / "x.csv")
     assert pd.read_csv(tmp_path / "x.csv").novelty_score.min() > 0.97
 
 
@@ -391,5 +392,5 @@ def test_a_home_folder_is_expanded(short_run, parts, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", [str, Path, lambda path: [path]])
 def test_a_folder_may_be_a_text_or_a_path(kind, short_run, parts, tmp_path):
-    scored = score_images(short_run.folder, kind(parts), tmp_path / "x.csv")
+    scored = score_images(short_run, kind(parts), tmp_path / "x.csv")
     assert (len(scored.table), scored.unreadable) == (6, [])

@@ -126,8 +126,8 @@ def write(atlases: Mapping[str, Atlas], out: str | Path) -> Path:
         for place, value in enumerate((method, atlas.run.config.config_hash, range(len(table)))):
             table.insert(place, ("method", "config_hash", "image")[place], value)
         tables.append(table.round(3))
+    write_whole(out, pd.concat(tables).to_csv(index=False))  # first: it says whose the sheet is
     write_whole(sheet, as_sheet(first.images, _PER_ROW))
-    write_whole(out, pd.concat(tables).to_csv(index=False))
     return out
 
 

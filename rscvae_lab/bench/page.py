@@ -5,8 +5,6 @@ import statistics
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +12,7 @@ from typing import Any
 
 from rscvae_lab.bench.doctor import BROWSERS
 from rscvae_lab.explorable import write_page
+from rscvae_lab.explorable.server import address_of, server_of
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 # of each figure: what the mouse drags, from where to where, in fractions of its width and height
@@ -23,19 +22,14 @@ DRAGS = {"a": ("#plane .plane", (0.6, 0.6), (0.2, 0.5)),
 STEPS = 25
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of a plain static server for a folder, as `python -m http.server` is one."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
+    """The address of the page in a folder, as `rscvae explore` serves it."""
+    server = server_of(folder)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield address_of(server)
     finally:
         server.shutdown()
         server.server_close()

@@ -103,6 +103,7 @@ def _add_use(add: Callable[..., argparse.ArgumentParser]) -> None:
     regions = add("regions", commands.regions, "the latent regions that images fall into, by mode")
     _add_class_options(regions)
     regions.add_argument("--seeds", default="0", help=_SEEDS)
+    regions.add_argument("--device", default="auto", help=_DEVICES)
     regions.add_argument("--out", required=True, help=_CSV)
     atlas = add("atlas", commands.atlas,
                 "maps of the codes of runs on one class (Fig. 7), as a table")
@@ -122,8 +123,11 @@ def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
                         help="the file to write, or to add to: .npz for scores, .csv for epochs")
     claims = add("claims", commands.claims,
                  "each claim of the paper: printed, recomputed, ours, verdict")
-    claims.add_argument("--write", action="store_true",
+    either = claims.add_mutually_exclusive_group()
+    either.add_argument("--write", action="store_true",
                         help="store them in results/claims.csv; else compare with it")
+    either.add_argument("--folder", default="results", help="the tables that ours are computed "
+                        "from (default: results); make results writes runs/results")
     notebooks = add("notebooks", commands.notebooks,
                     "regenerate every notebook's stored outputs, or copy "
                     "the course out of an installed package")

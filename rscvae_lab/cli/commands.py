@@ -127,7 +127,7 @@ def score(args: argparse.Namespace) -> int:
     from rscvae_lab.runs import Run
     from rscvae_lab.runs.inference import score_images
 
-    run = _run_folder(args.run)
+    run = Run.load(_run_folder(args.run))
     if args.pictures:
         from rscvae_lab.figures.scored import page_for
 
@@ -136,7 +136,7 @@ def score(args: argparse.Namespace) -> int:
     local = (f" ({int(table.novel_local.sum())} by the local score)" if "novel_local" in table
              else "")
     print(f"{len(table)} images scored, {int(table.novel.sum())} called novel{local}: {args.out}")
-    _print_notes({Run.load(run).threshold_note})
+    _print_notes({run.threshold_note})
     if args.pictures:
         from rscvae_lab.figures.scored import write_scored
 
@@ -176,7 +176,7 @@ def regions(args: argparse.Namespace) -> None:
     from rscvae_lab.sweeps import parse_seeds
 
     _name_category(args)
-    names = ("dataset", "category", "epochs", "root", "image_size")
+    names = ("dataset", "category", "epochs", "root", "image_size", "device")
     settings = {name: getattr(args, name) for name in names}
     print(write_regions(settings, parse_seeds(args.seeds), args.out))
 
@@ -210,11 +210,11 @@ def gather(args: argparse.Namespace) -> None:
 def claims(args: argparse.Namespace) -> int:
     from rscvae_lab.reproduction import claims
 
-    computed = claims.write() if args.write else claims.claims()
+    computed = claims.write() if args.write else claims.claims(args.folder)
     print(claims.as_text(computed))
     changed = claims.differences(computed, claims.stored_claims())
     for line in changed:
-        print(f"rscvae: results/claims.csv is out of date: {line}", file=sys.stderr)
+        say(f"expected what results/claims.csv has, found by {args.folder}: {line}")
     return 1 if changed else 0
 
 

@@ -8,10 +8,9 @@ images has normal and defective ones; those of `folder` are the subfolders of a 
 import csv
 import re
 from pathlib import Path
-from unicodedata import normalize
 
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import is_hidden
+from rscvae_lab.storage.files import composed, entries
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "digits": tuple("0123456789"),
@@ -61,7 +60,7 @@ def category_slug(dataset: str, category: str | int) -> str:
     """The category in names of runs; for `folder` and `arrays`, the user's own name, accents as
     one character each (file systems differ in that). Raises InputError."""
     if known_dataset(dataset) in (FOLDER, ARRAYS):
-        name = normalize("NFC", str(category)).rstrip("/")
+        name = composed(str(category)).rstrip("/")
         if name in ("", "..") or Path(name).name != name:
             of = "of a subfolder" if known_dataset(dataset) == FOLDER else "without slashes"
             raise InputError(f"expected the name {of} as category, found {category!r}")
@@ -82,7 +81,7 @@ def category_list(dataset: str, text: str, root: str = "") -> list[str]:
         raise InputError(f"expected categories in one line, found {text!r}") from None
     if text.strip().lower() == "all":
         names = every
-    elif normalize("NFC", text) in (normalize("NFC", name) for name in every):
+    elif composed(text) in map(composed, every):
         names = [text]
     if not names:
         expected = f"subfolders in {root or 'a root'}" if is_folder else "categories"
@@ -101,5 +100,4 @@ def subfolders(root: str | Path) -> list[str]:
     folder = Path(root).expanduser()
     if not root or not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir()
-                  if path.is_dir() and not is_hidden(path.name))
+    return [path.name for path in entries(folder) if path.is_dir()]

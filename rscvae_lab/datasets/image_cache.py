@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
-from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -24,7 +23,13 @@ from torch import Tensor
 
 from rscvae_lab.datasets.image_files import DECODER, read_images
 from rscvae_lab.errors import InputError, warn_once
-from rscvae_lab.storage.files import make_folder, remove_stale_parts, runs_root, write_whole
+from rscvae_lab.storage.files import (
+    composed,
+    make_folder,
+    remove_stale_parts,
+    runs_root,
+    write_whole,
+)
 
 MOST_BYTES = 4 * 2**30  # of decoded pixels; those unused for longest go first
 _SETTLED_NS = 2 * 10**9  # a file changed within this time may change again unseen: coarse clocks
@@ -128,8 +133,7 @@ def _keep(path: Path, content: str | memoryview) -> None:
 
 def _make_room(folder: Path, n_bytes: int) -> None:
     """Removes the pixels unused for longest until so many more bytes may be added."""
-    stored = [(file.stat(), file) for pattern in ("*.pixels", "*.safetensors")  # the former format
-              for file in folder.glob(pattern)]
+    stored = [(file.stat(), file) for file in folder.glob("*.pixels")]
     total = sum(stat.st_size for stat, _ in stored) + n_bytes
     for stat, file in sorted(stored, key=lambda each: each[0].st_mtime_ns):
         if total <= MOST_BYTES:
@@ -148,8 +152,7 @@ def _read(memory: Path) -> dict[str, list]:
 
 
 def _composed(of: Digests) -> Digests:
-    """Accents as one character each: file systems differ in how they write a name."""
-    return {normalize("NFC", name): digest for name, digest in of.items()}
+    return {composed(name): digest for name, digest in of.items()}
 
 
 def _short(text: str) -> str:

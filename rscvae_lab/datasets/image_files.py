@@ -8,7 +8,6 @@ set. Large images are decoded one at a time, and reduced before they are resized
 
 import ctypes
 import os
-import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from torch.nn.functional import interpolate
 
 from rscvae_lab.datasets.images import resize
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import is_hidden
+from rscvae_lab.storage.files import composed, entries
 
 DECODER = 3  # raise it when a file is decoded to other pixels; 3: large images are reduced first
 
@@ -69,12 +68,12 @@ class LeftOut(dict[str, list[str]]):
 
 def same_name(name: str) -> str:
     """A name by which to compare: in one normal form of Unicode, in lower case."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return composed(name).casefold()
 
 
 def folders_in(folder: Path) -> list[Path]:
     """The folders directly in a folder, sorted, without hidden ones."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+    return [path for path in entries(folder) if path.is_dir()]
 
 
 def images_in(folder: Path, left: LeftOut | None = None, within: Path | None = None
@@ -82,9 +81,7 @@ def images_in(folder: Path, left: LeftOut | None = None, within: Path | None = N
     """The image files directly in a folder, sorted. What else lies there is entered into `left`,
     with names relative to `within`, by default the folder."""
     images, left, within = [], LeftOut() if left is None else left, within or folder
-    for path in sorted(folder.iterdir()):
-        if is_hidden(path.name):
-            continue
+    for path in entries(folder):
         name = str(path.relative_to(within))
         if path.is_dir():
             leave_below(path, left, within)
@@ -100,9 +97,7 @@ def images_in(folder: Path, left: LeftOut | None = None, within: Path | None = N
 def leave_below(folder: Path, left: LeftOut, within: Path, depth: int = 1) -> None:
     """Enters the images below a folder into `left`, to three folders down."""
     with suppress(OSError):  # of a folder that may not be read
-        for path in sorted(folder.iterdir()):
-            if is_hidden(path.name):
-                continue
+        for path in entries(folder):
             if path.is_dir():
                 if depth < 3 and not path.is_symlink():
                     leave_below(path, left, within, depth + 1)

@@ -34,7 +34,7 @@ def as_images(images: Any, size: int | None = None) -> Tensor:
 
     Args:
         images: numpy or torch; (N, S, S), (N, C, S, S) or (N, S, S, C) with 1 or 3 channels C;
-            uint8 or floats in [0, 1].
+            uint8 or floats in [0, 1]. (3, S, S) are three grey images, not one in colour.
         size: resizes to so many pixels a side; the result is uint8, as data sets are resized.
 
     Raises InputError for another shape or type, NaN pixels, or floats outside [0, 1].

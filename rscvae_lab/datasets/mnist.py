@@ -5,6 +5,7 @@ A file may also lie there as `NAME.gz`, as it is published; then it is unpacked 
 
 import gzip
 import hashlib
+import http.client
 import os
 import tempfile
 import urllib.error
@@ -66,7 +67,8 @@ def _download(dataset: str) -> None:
             for name in _FILES:
                 if not _find(dataset, name):
                     os.replace(Path(folder) / FOLDERS[dataset] / "raw" / name, raw / name)
-    except (urllib.error.URLError, RuntimeError, gzip.BadGzipFile, EOFError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError,
+            RuntimeError, gzip.BadGzipFile, EOFError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{dataset} could not be downloaded ({reason}): connect to the internet, "
                          f"or put the four IDX files into {raw_folder(dataset)}") from None

@@ -10,7 +10,6 @@ train/good and test/TYPE. A category may also be a plain folder of normal images
 tested. Images are decoded and resized once, and cached on disk by their content.
 """
 
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +31,7 @@ from rscvae_lab.datasets.image_files import (
     same_name,
 )
 from rscvae_lab.errors import InputError
-from rscvae_lab.storage.files import absolute, data_root, is_hidden
+from rscvae_lab.storage.files import absolute, composed, data_root, entries
 
 GOOD, TRUTH = "good", "ground_truth"
 LAYOUT = ": expected CATEGORY/train/good, CATEGORY/test/good and CATEGORY/test/TYPE, or good alone"
@@ -105,8 +104,8 @@ def category_folder(root: str | Path | None, category: str) -> Path:
     root. Raises InputError, which says if the category lies one folder deeper."""
     root, source = (root, "") if root else (data_root() / "mvtec_ad", f"; MVTec AD: {SOURCE}")
     root = absolute(root)
-    present = {_composed(name): name for name in subfolders(root)}
-    name = _composed(category)
+    present = {composed(name): name for name in subfolders(root)}
+    name = composed(category)
     if name not in present:
         raise InputError(f"expected a folder {root / category}, found "
                          f"{', '.join(present) or 'nothing'} there{deeper(root, name)}{source}")
@@ -193,8 +192,8 @@ def child(folder: Path, name: str) -> Path | None:
 def _leave_beside(folder: Path, taken: list[Path | None], left: LeftOut, within: Path,
                   expected: str = "") -> None:
     """Enters the images that lie in a folder beside those of its folders that are `taken`."""
-    for path in sorted(folder.iterdir()):
-        if path in taken or is_hidden(path.name):
+    for path in entries(folder):
+        if path in taken:
             continue
         if path.is_dir():
             leave_below(path, left, within)
@@ -209,13 +208,13 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
     without one, where others have one, and for a mask without its image.
     """
     truth = child(folder, TRUTH)
-    masks = {(same_name(folder.name), _composed(path.stem)): path
+    masks = {(same_name(folder.name), composed(path.stem)): path
              for folder in (folders_in(truth) if truth else []) for path in images_in(folder)}
     if not masks:
         return []
 
     def mask_of(path: Path, kind: str) -> Path | None:
-        kind, name = same_name(kind), _composed(path.stem)
+        kind, name = same_name(kind), composed(path.stem)
         return masks.pop((kind, f"{name}_mask"), None) or masks.pop((kind, name), None)
 
     by_image = [mask_of(path, kind) for path, kind in zip(files.test, files.kinds)]
@@ -231,11 +230,6 @@ def _mask_files(folder: Path, files: _Files) -> list[Path | None]:
 
 def _kind(folder: Path) -> str:
     return GOOD if same_name(folder.name) == GOOD else folder.name
-
-
-def _composed(name: str) -> str:
-    """A name as people compare it: on disk it may be decomposed, a letter apart from its mark."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _masks(folder: Path, files: _Files, size: int) -> Tensor | None:

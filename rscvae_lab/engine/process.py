@@ -5,13 +5,19 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 
-TF32 = (torch.backends.cudnn, torch.backends.cuda.matmul)  # each has the switch `allow_tf32`
+
+def tf32_switches() -> tuple[Any, ...]:
+    """torch's backends with a switch `allow_tf32`. None without a GPU: there it has no effect, but
+    raises where the caller has used torch's newer `fp32_precision`."""
+    has_gpu = torch.cuda.is_available()
+    return (torch.backends.cudnn, torch.backends.cuda.matmul) if has_gpu else ()
 
 
 def prepare(config: Config) -> None:
@@ -22,7 +28,7 @@ def prepare(config: Config) -> None:
     torch.set_num_threads(config.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable products
     torch.backends.cudnn.deterministic = True
-    for backend in TF32:
+    for backend in tf32_switches():
         backend.allow_tf32 = config.precision == "tf32"
     _keep_freed_memory()
 
@@ -41,11 +47,11 @@ def _keep_freed_memory() -> None:
 def restored() -> Iterator[None]:
     """Puts back, at the end, the threads and kernels that torch had before."""
     threads, deterministic = torch.get_num_threads(), torch.backends.cudnn.deterministic
-    tf32 = [backend.allow_tf32 for backend in TF32]
+    tf32 = [(backend, backend.allow_tf32) for backend in tf32_switches()]
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.backends.cudnn.deterministic = deterministic
-        for backend, allowed in zip(TF32, tf32):
+        for backend, allowed in tf32:
             backend.allow_tf32 = allowed

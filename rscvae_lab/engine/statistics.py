@@ -30,7 +30,9 @@ def set_statistics(model: VAE, images: Tensor, recode: bool = True) -> None:
     with model.register_forward_pre_hook(lambda _, inputs: (*inputs, None, recode)):
         try:
             update_bn((x.contiguous(memory_format=torch.channels_last) for x in chunks), model)
-        except ValueError:
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise  # an error of the user's own network
             raise InputError(f"expected more images to train on at {model.image_size} pixels, "
                              f"found {len(images)}: batch normalisation has one value of each "
                              "channel") from None

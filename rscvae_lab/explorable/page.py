@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.analysis.atlas import as_sheet, read_images
@@ -46,10 +47,14 @@ def write_page(folder: str | Path) -> Path:
         output_file(folder / name, Path(name).suffix, lambda _: _is_own(folder / FACTS))
     runs = {name: Run.load(resource(place)) for name, place in RUNS.items()}
     surveys = {name: _survey(run) for name, run in runs.items()}
+    digits, digit_images = _digits(surveys["plane"])
+    mnist, mnist_images = _mnist(surveys)
     facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
-             "digits": _digits(folder, surveys["plane"]), "mnist": _mnist(folder, surveys),
+             "digits": digits, "mnist": mnist,
              "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
-    write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))
+    write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))  # first: it marks it
+    for name, images in zip(SHEETS, (digit_images, mnist_images)):
+        write_whole(folder / name, as_sheet(images, _PER_ROW))
     for name, survey in surveys.items():
         model, levels = survey.run.model, stored_regions(survey.run)[1]
         extra = EXTRA_BITS * (name == "plane")
@@ -86,29 +91,30 @@ def _model(name: str, survey: Survey) -> dict[str, Any]:
         "lit": [lit_terms(mode, anomaly) for anomaly in (False, True)]}
 
 
-def _digits(folder: Path, survey: Survey) -> dict[str, Any]:
+def _digits(survey: Survey) -> tuple[dict[str, Any], Tensor]:
     """Test images of scikit-learn's digits: all normal ones, some novel ones, and which to turn:
-    eights whose code lies in all three regions on their way."""
+    eights whose code lies in all three regions on their way. What the page must know of them, and
+    the images."""
     split = survey.split
     normal, novel = (torch.where(split.test_labels == label)[0] for label in (NORMAL, NOVEL))
     index = torch.cat([normal, novel[:N_DIGITS]])
-    write_whole(folder / "digits.png", as_sheet(split.test[index], _PER_ROW))
     typical = sorted(starts(survey), key=survey.test.frame.novelty_score.get)
     crossing = (i for i in typical if set(REGIONS) == set(
         Turning.of(survey, split.test[i]).examined.frame.region))
     turning = list(islice(crossing, N_TURNING))
-    return {"labels": split.test_labels[index].tolist(),
-            "categories": split.test_classes[index].tolist(),
-            "turning": [index.tolist().index(i) for i in turning]}
+    facts = {"labels": split.test_labels[index].tolist(),
+             "categories": split.test_classes[index].tolist(),
+             "turning": [index.tolist().index(i) for i in turning]}
+    return facts, split.test[index]
 
 
-def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
-    """Test images of `results/fig7.png`, with the terms of each model as Python measures them."""
+def _mnist(surveys: dict[str, Survey]) -> tuple[dict[str, Any], Tensor]:
+    """As `_digits`, of test images of `results/fig7.png`, with the terms of each model as Python
+    measures them."""
     images, rows = read_images(resource("results/fig7.csv"))
     groups = [np.flatnonzero(rows.group == group)[:N_MNIST] for group in ("normal", "novel")]
     index = np.concatenate(groups)
     images = images[index]
-    write_whole(folder / "mnist.png", as_sheet(images, _PER_ROW))
     measured = {}
     for mode in TRAININGS:
         frame = surveys[mode].examine(images).frame
@@ -116,5 +122,6 @@ def _mnist(folder: Path, surveys: dict[str, Survey]) -> dict[str, Any]:
                           for term in ("l_recon", "l_mut", "l_enc1", "distance")}
         measured[mode]["region"] = [REGIONS.index(region) for region in frame.region]
     names = CATEGORIES["mnist"]
-    return {"labels": np.repeat([NORMAL, NOVEL], N_MNIST).tolist(),
-            "categories": [int(names[i]) for i in rows.category[index]], "measured": measured}
+    facts = {"labels": np.repeat([NORMAL, NOVEL], N_MNIST).tolist(),
+             "categories": [int(names[i]) for i in rows.category[index]], "measured": measured}
+    return facts, images

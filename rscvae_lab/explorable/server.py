@@ -4,6 +4,7 @@ import tempfile
 import webbrowser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from rscvae_lab.errors import InputError
@@ -26,13 +27,22 @@ def explore(port: int = 0, show: bool = True) -> None:
     and opens it in a browser if `show`. Raises InputError for a port that is taken."""
     with tempfile.TemporaryDirectory(prefix="rscvae-explore-") as folder:
         write_page(folder)
-        try:
-            server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=folder))
-        except (OSError, OverflowError) as error:
-            raise InputError(f"expected a free port, found {port} ({error})") from None
-        address = f"http://127.0.0.1:{server.server_port}/"
-        print(f"{address}   (Ctrl-C stops it)", flush=True)
-        if show:
-            webbrowser.open_new_tab(address)
-        with server:
+        with server_of(folder, port) as server:
+            address = address_of(server)
+            print(f"{address}   (Ctrl-C stops it)", flush=True)
+            if show:
+                webbrowser.open_new_tab(address)
             server.serve_forever()
+
+
+def server_of(folder: str | Path, port: int = 0) -> ThreadingHTTPServer:
+    """A static server for a folder on 127.0.0.1, at a free port unless one is named. Raises
+    InputError for a port that is taken."""
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=folder))
+    except (OSError, OverflowError) as error:
+        raise InputError(f"expected a free port, found {port} ({error})") from None
+
+
+def address_of(server: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{server.server_port}/"

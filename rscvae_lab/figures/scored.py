@@ -62,13 +62,13 @@ def page_for(folder: str | Path, images: Iterable[str | Path] = ()) -> Path:
     return output_file(folder / "index.html", ".html", _is_own)
 
 
-def write_scored(run_folder: str | Path, table: pd.DataFrame, folder: str | Path,
+def write_scored(run: Run, table: pd.DataFrame, folder: str | Path,
                  title: str = "Scored images") -> Path:
     """Writes a PNG for each image of a table of `score_files`, named by its row and file, and
     `index.html`, which shows them worst first; returns the page. A compared method has no
     reconstruction to show. Raises InputError for a folder that cannot be written to, or where an
     input or a page of something else would be replaced."""
-    run, page = Run.load(run_folder), page_for(folder)
+    page = page_for(folder)
     folder = page.parent
     files = [Path(file) for file in table.file]
     names = [file.stem.encode("utf-8", "replace").decode() for file in files]
@@ -100,7 +100,7 @@ def write_judged(run: Run) -> Path:
         return page
     what, files = judged_files(run.config)
     table, _ = score_files(run, files)
-    return write_scored(run.folder, table, run.folder / PAGE, f"{run.config.category}: {what}")
+    return write_scored(run, table, run.folder / PAGE, f"{run.config.category}: {what}")
 
 
 def strip(panels: list[np.ndarray], line: str) -> bytes:

@@ -24,7 +24,8 @@ def table3(folder: str | Path = "results") -> pd.DataFrame:
     """The rows of Table 3 and of what varies around it. Raises InputError where there are none."""
     table = scoreboard.stored("table3", folder)
     if table.empty:
-        raise InputError("expected rows in table3.csv, found none: results/sweeps.sh parts")
+        raise InputError("expected rows in table3.csv, found none: results/sweeps.sh parts "
+                         "trains them")
     return table
 
 

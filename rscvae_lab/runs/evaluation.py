@@ -14,7 +14,7 @@ from rscvae_lab.config import IMAGE_FOLDERS, Config
 from rscvae_lab.datasets.images import as_images, as_network_input
 from rscvae_lab.datasets.industrial import test_masks
 from rscvae_lab.datasets.one_class import OneClassSplit
-from rscvae_lab.engine.process import TF32, restored
+from rscvae_lab.engine.process import restored, tf32_switches
 from rscvae_lab.models.vae import VAE, Coding
 from rscvae_lab.regions import least_information
 from rscvae_lab.runs import localization
@@ -31,7 +31,7 @@ def _inference(model: VAE) -> Iterator[None]:
     model.eval()
     try:
         with restored(), torch.inference_mode():
-            for backend in TF32:
+            for backend in tf32_switches():
                 backend.allow_tf32 = False
             yield
     finally:

@@ -8,7 +8,7 @@ import math
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -126,14 +126,15 @@ def begun(folders: Sequence[Path], configs: Sequence[Config], has_trained: Calla
     """`begin` of each. An error before anything `has_trained` takes back what was written: a
     corrected loss or network is another config, and finds the folder free."""
     new = [folder for folder in folders if not (folder / CONFIG).is_file()]
-    for folder, config in zip(folders, configs):
-        begin(folder, config)
     try:
+        for folder, config in zip(folders, configs):
+            begin(folder, config)
         yield
     except Exception:
         if not has_trained():
             for file in (folder / name for folder in new for name in (CONFIG, IMAGES, LOG)):
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # the first error is the one to tell
+                    file.unlink(missing_ok=True)
         raise
 
 

@@ -6,6 +6,7 @@
     mnist/8/index           (N,) int32, the image's place among the data set's test images
     mnist/8/novel           (N,) bool, False for normal images
     mnist/8/o/seed-0        (2, N) float16, l_recon and l_mut of the run of mode o, seed 0
+    mnist/8/o/seed-0/config the `config_hash` of that run (older files have none)
 
 Half precision keeps three digits; no AUROC of ours moves by more than .001 for it. Of large
 images, whose l_recon is beyond its range, they are float32.
@@ -34,11 +35,11 @@ def key(config: Config) -> str:
 
 def gather(folders: Iterable[str | Path], out: str | Path) -> int:
     """Adds the finished runs of VAEs among these folders to the file `out`, in place of earlier
-    entries of the same name. Returns how many runs it holds. Raises InputError where `out` is
+    entries of the same run. Returns how many runs it holds. Raises InputError where `out` is
     something else, for two runs of one name, which differ in other settings than it has, and for
     a run whose test images are others than those of the same class in the file."""
     out = output_file(out, ".npz", zipfile.is_zipfile)
-    entries, runs = read(out) if out.is_file() else {}, {}
+    entries = read(out) if out.is_file() else {}
     for folder in sorted(map(Path, folders)):
         if not (folder / METRICS).is_file() or not (config := read_config(folder)).method.is_vae:
             continue
@@ -51,15 +52,16 @@ def gather(folders: Iterable[str | Path], out: str | Path) -> int:
                                  f"{folder}")
         terms = scores[QUANTITIES].to_numpy(np.float32).T
         in_range = np.abs(terms).max(initial=0) <= np.finfo(np.float16).max
-        other, its_hash = runs.setdefault(key(config), (folder, config.config_hash))
-        if its_hash != config.config_hash:
-            raise InputError(f"expected one run of {key(config)}, found {other} and {folder}: "
-                             "gather those of other settings into another file")
+        earlier = entries.setdefault(f"{key(config)}/config", np.array(config.config_hash))
+        if earlier != config.config_hash:
+            raise InputError(f"expected one run of {key(config)}, found {config.config_hash} in "
+                             f"{folder} beside {earlier}: gather those of other settings into "
+                             "another file")
         entries[key(config)] = terms.astype(np.float16) if in_range else terms
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **dict(sorted(entries.items())))
     write_whole(out, buffer.getvalue())
-    return sum("/seed-" in name for name in entries)
+    return sum(name.split("/")[-1].startswith("seed-") for name in entries)
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:

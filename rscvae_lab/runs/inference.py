@@ -20,13 +20,11 @@ class Scored(NamedTuple):
     left: LeftOut  # what was passed over in folders
 
 
-def score_images(run_folder: str | Path, paths: str | Path | Iterable[str | Path],
-                 out: str | Path) -> Scored:
+def score_images(run: Run, paths: str | Path | Iterable[str | Path], out: str | Path) -> Scored:
     """Scores image files, or those in folders, compares them with the run's threshold, and writes
     a CSV, which must be new or one that this function wrote. Returns the table of `score_files`,
-    and what is not in it. Raises InputError for no finished run, no readable image, or
-    an output that cannot be written."""
-    run = Run.load(run_folder)
+    and what is not in it. Raises InputError for no readable image, or an output that cannot be
+    written."""
     out = output_file(out, ".csv", begins_with("file", "l_recon", "l_mut", "l_enc1"))
     files, left = find_images(paths)
     table, unreadable = score_files(run, files)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,18 @@ _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@ea
 def is_hidden(name: str) -> bool:
     """Whether an entry of a folder is hidden or the system's own: such are never data."""
     return name.startswith((".", "~$")) or name.casefold() in _SYSTEM
+
+
+def composed(name: str) -> str:
+    """A name with accents as one character each: file systems differ in how they write them."""
+    return unicodedata.normalize("NFC", name)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies directly in a folder, without what is hidden, in the order of the names: the same
+    on every system (paths themselves sort without case on Windows)."""
+    visible = (path for path in folder.iterdir() if not is_hidden(path.name))
+    return sorted(visible, key=lambda path: composed(path.name))
 
 
 def absolute(path: str | Path) -> Path:

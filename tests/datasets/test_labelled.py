@@ -4,6 +4,7 @@ broken."""
 import gzip
 import hashlib
 import shutil
+import socket
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -202,6 +203,25 @@ def test_download_without_a_network_says_what_to_do(tmp_path, monkeypatch):
     )
     with pytest.raises(InputError, match="could not be downloaded"):
         datasets.fetch("mnist")
+
+
+def test_a_connection_that_is_lost_says_what_to_do(tmp_path, monkeypatch):
+    """A server that hangs up as soon as it is asked."""
+    monkeypatch.setenv("RSCVAE_DATA", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up():
+            while True:
+                try:
+                    server.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [address])
+        with pytest.raises(InputError, match="could not be downloaded"):
+            datasets.fetch("mnist")
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):

@@ -84,6 +84,28 @@ def test_a_score_leaves_torchs_switches_as_they_were():
             switch.allow_tf32 = value
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU the switches mean nothing")
+def test_torchs_newer_switch_is_no_hindrance():
+    """Where a caller has used `fp32_precision`, torch refuses to say what `allow_tf32` is."""
+    switch = torch.backends.cuda.matmul
+    before = switch.fp32_precision
+    try:
+        switch.fp32_precision = "tf32"
+        measure(VAE.from_config(Config()), load_split(Config()).train[:2])
+        assert switch.fp32_precision == "tf32"
+    finally:
+        switch.fp32_precision = before
+
+
+def test_an_error_of_the_users_network_is_told_as_it_is():
+    class Narrow(VAE):
+        def forward(self, *_):
+            raise ValueError("my network takes at most 32 images")
+
+    with pytest.raises(ValueError, match="at most 32 images"):
+        set_statistics(Narrow.from_config(Config()), load_split(Config()).train)
+
+
 def test_statistics_are_those_of_every_chunk():
     """600 images are two chunks of 256, which count alike; the rest is left out."""
     images = resize(load_parts("digits")[0].images[:600], 32)

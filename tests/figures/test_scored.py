@@ -15,6 +15,7 @@ from rscvae_lab.config import Config
 from rscvae_lab.datasets import synthetic
 from rscvae_lab.errors import InputError
 from rscvae_lab.figures.scored import LINE, SIDE, heated, strip, write_judged, write_scored
+from rscvae_lab.runs import Run
 from rscvae_lab.runs.inference import score_files, score_images
 from rscvae_lab.storage.files import resource
 from rscvae_lab.trainers import train
@@ -44,8 +45,8 @@ def items(page) -> list[str]:
 def test_a_page_has_every_image_worst_first(name, panels, runs, tmp_path):
     run = runs[name]
     folder = f"{run.config.root}/plate/test/spot"
-    table = score_images(run.folder, folder, tmp_path / "s.csv").table
-    page = write_scored(run.folder, table, tmp_path / "x")
+    table = score_images(run, folder, tmp_path / "s.csv").table
+    page = write_scored(run, table, tmp_path / "x")
     excess = table.novelty_score / table.threshold - 1
     if name == "local":
         above = table.local_score > run.metrics["threshold_local"]
@@ -69,9 +70,9 @@ def test_a_page_has_every_image_worst_first(name, panels, runs, tmp_path):
 @pytest.mark.parametrize("name, score", [("local", "the paper's score (Eq. 15)"),
                                          ("pca", "the score of PCA-32")])
 def test_a_page_says_whose_score_it_shows(name, score, runs, tmp_path):
-    table = score_images(runs[name].folder, f"{runs[name].config.root}/plate/test/spot",
+    table = score_images(runs[name], f"{runs[name].config.root}/plate/test/spot",
                          tmp_path / "s.csv").table
-    text = write_scored(runs[name].folder, table, tmp_path / "x").read_text("utf-8")
+    text = write_scored(runs[name], table, tmp_path / "x").read_text("utf-8")
     assert f"called novel by {html.escape(score)}, " in text
     assert ("reconstruction and error map" in text) == (name == "local")
 
@@ -80,9 +81,9 @@ def test_scores_below_zero_are_worst_first_too(runs, tmp_path):
     """Those of GradCon and of DSEBM's energy may be: by their ratio to a threshold below zero the
     most normal image would come first."""
     folder = f"{runs['pca'].config.root}/plate/test/spot"
-    table = score_images(runs["pca"].folder, folder, tmp_path / "s.csv").table
+    table = score_images(runs["pca"], folder, tmp_path / "s.csv").table
     table = table.assign(novelty_score=[-0.2, -0.05, -0.1], threshold=-0.1, novel=[0, 1, 0])
-    page = write_scored(runs["pca"].folder, table, tmp_path / "x")
+    page = write_scored(runs["pca"], table, tmp_path / "x")
     assert [re.search(r'src="(\d+)', item)[1] for item in items(page)] == ["0001", "0002", "0000"]
 
 
@@ -119,14 +120,14 @@ def test_a_page_of_something_else_and_inputs_are_never_replaced(runs, tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
     table, _ = score_files(run, [tmp_path / "black.png"])
     with pytest.raises(InputError, match="found another file"):
-        write_scored(run.folder, table, tmp_path)
+        write_scored(run, table, tmp_path)
     assert (tmp_path / "index.html").read_text("utf-8") == "<html>mine"
 
 
 def test_names_are_text_and_no_markup(runs, tmp_path):
     Image.new("RGB", (32, 32), "grey").save(tmp_path / "<b>&'x' 100%#.png")
-    table = score_images(runs["pca"].folder, tmp_path, tmp_path / "s.csv").table
-    page = write_scored(runs["pca"].folder, table, tmp_path / "x")
+    table = score_images(runs["pca"], tmp_path, tmp_path / "s.csv").table
+    page = write_scored(runs["pca"], table, tmp_path / "x")
     item, = items(page)
     assert "&lt;b&gt;&amp;" in item and "<b>" not in item
     assert "%3Cb%3E%26%27x%27%20100%25%23.png" in item
@@ -153,7 +154,7 @@ def test_strips_of_a_thousand_images_take_neither_minutes_nor_gigabytes():
 
 
 def test_runs_of_labelled_images_have_the_page_without_a_local_score(tmp_path):
-    run = resource("pretrained/mnist-5/o")
+    run = Run.load(resource("pretrained/mnist-5/o"))
     Image.new("L", (32, 32)).save(tmp_path / "black.png")
     table = score_images(run, tmp_path, tmp_path / "s.csv").table
     assert list(table) == ["file", "l_recon", "l_mut", "l_enc1", "novelty_score", "threshold",

@@ -49,10 +49,12 @@ def test_the_stored_claims_follow_from_the_results(capsys):
     assert "Fig. 7" in capsys.readouterr().out
 
 
-def test_another_result_is_noticed(folder):
+def test_another_result_is_noticed(folder, capsys):
     before = claims.claims(folder)
     change(folder, "mnist", "d", auroc=lambda auroc: auroc - 0.01)
     changed = claims.differences(claims.claims(folder), before)
+    assert main(["claims", "--folder", str(folder)]) == 1
+    assert f"found by {folder}: {SHIFTED}: ours is " in capsys.readouterr().err
     assert any(line.startswith(f"{SHIFTED}: ours is ") for line in changed)
     assert not any("Fashion" in line for line in changed)
 

@@ -5,9 +5,11 @@ import runpy
 import pandas as pd
 import pytest
 
+from rscvae_lab.config import Config
 from rscvae_lab.errors import InputError
 from rscvae_lab.runs import Run
 from rscvae_lab.storage.files import project_root
+from rscvae_lab.trainers import train
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,15 @@ def test_the_rows_are_those_of_the_run(main, short_run, tmp_path):
     assert first.l_enc1 != both.l_enc1
 
 
+def test_runs_are_added_to_a_table(main, short_run, tmp_path):
+    other = train(Config(mode="vae", epochs=1), tmp_path / "other", progress=False)
+    out = tmp_path / "x.csv"
+    assert [main([str(run.folder.parent)], out) for run in (short_run, other, other)] == [1, 2, 2]
+    table = pd.read_csv(out)
+    assert len(table) == 6
+    assert set(table.method) == {"o", "vae"}
+
+
 def test_the_stored_table_scores_the_stored_runs():
     """Scored as the sweep scored them, they have its AUROCs."""
     second, *rows = (pd.read_csv(project_root() / f"results/{name}.csv").set_index("config_hash")
@@ -39,11 +50,11 @@ def test_the_stored_table_scores_the_stored_runs():
 
 def test_another_table_is_not_replaced(main, short_run, tmp_path):
     (tmp_path / "mine.csv").write_text("a,b\n1,2\n", "utf-8")
-    with pytest.raises(InputError, match="mine.csv"):
+    with pytest.raises(InputError, match=r"mine\.csv"):
         main([str(short_run.folder.parent)], tmp_path / "mine.csv")
     assert (tmp_path / "mine.csv").read_text("utf-8") == "a,b\n1,2\n"
 
 
 def test_folders_without_runs_are_refused(main, tmp_path):
-    with pytest.raises(InputError, match="expected finished runs of VAEs in .*, found none"):
+    with pytest.raises(InputError, match=r"expected finished runs of VAEs in .*, found none"):
         main([str(tmp_path)], tmp_path / "x.csv")

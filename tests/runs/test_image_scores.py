@@ -34,13 +34,14 @@ def test_aurocs_follow_from_the_file(runs, tmp_path, capsys):
     assert main(["gather", str(runs), "--out", str(tmp_path / "scores.npz")]) == 0
     assert "the scores of 3 runs" in capsys.readouterr().out  # a floor has a score of its own
     entries = image_scores.read(tmp_path / "scores.npz")
-    assert {name for name in entries if "seed" in name} == {
-        "digits/3/o/seed-0", "digits/3/e/seed-0", "digits/3/e_all/seed-0",
-    }
+    names = [f"digits/3/{row}/seed-0" for row in ("e", "e_all", "o")]
+    assert sorted(name for name in entries if "seed" in name) == sorted(
+        [*names, *(f"{name}/config" for name in names)])
     for folder in runs.glob("3-[oe]-*"):
         run = Run.load(folder)
         name = image_scores.key(run.config)
         assert auroc(entries, name) == pytest.approx(run.metrics["auroc"], abs=2e-3)
+        assert entries[f"{name}/config"] == run.config.config_hash
     assert entries["digits/3/index"].tolist() == pd.read_csv(folder / "scores.csv")[
         "index"].tolist()
 
@@ -63,8 +64,12 @@ def test_two_runs_of_one_name_are_refused(runs, tmp_path):
     other = shutil.copytree(first, tmp_path / "other")
     config = json.loads((other / "config.json").read_text("utf-8"))
     (other / "config.json").write_text(json.dumps(config | {"lambda_consist": 0.5}), "utf-8")
-    with pytest.raises(InputError, match="expected one run of digits/3/o/seed-0, found"):
-        image_scores.gather([first, other], tmp_path / "scores.npz")
+    out, refusal = tmp_path / "scores.npz", "expected one run of digits/3/o/seed-0, found"
+    with pytest.raises(InputError, match=refusal):
+        image_scores.gather([first, other], out)
+    image_scores.gather([first], out)
+    with pytest.raises(InputError, match=refusal):
+        image_scores.gather([other], out)
 
 
 def test_errors_beyond_half_precision_are_kept(runs, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from rscvae_lab.errors import InputError
 from rscvae_lab.storage.files import (
     data_root,
+    entries,
     make_folder,
     project_root,
     remove_stale_parts,
@@ -28,6 +29,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_whole(path, b"new")
     assert path.read_text("utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_entries_are_in_the_same_order_wherever_a_folder_lies(tmp_path):
+    """By name: capitals first, an accent counting as one character however it is written."""
+    for name in ("b.png", "C.png", "e\u0301.png", "f.png", ".hidden", "Thumbs.db"):
+        (tmp_path / name).touch()
+    assert [path.name[0] for path in entries(tmp_path)] == ["C", "b", "f", "e"]
 
 
 def test_only_the_parts_of_dead_processes_are_swept(tmp_path):
