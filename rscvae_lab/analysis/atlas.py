@@ -45,18 +45,25 @@ class Atlas:
     def of(cls, survey: Survey, most: int = 300, seed: int = 0,
            perplexities: Sequence[int] = (PERPLEXITY,)) -> Self:
         """Draws at most so many training images, normal test images and novel test images, and
-        fits t-SNE to their codes."""
+        fits t-SNE to their codes. Of few codes the perplexities are at most N / 4, and the maps
+        have the numbers that were used."""
         images, labels = _sample(survey, most, seed)
         examined = survey.examine(images)
         codes = examined.coding.mu.numpy()
-        maps = {perplexity: CodeMap.fit(codes, seed, perplexity) for perplexity in perplexities}
+        used = dict.fromkeys(min(each, len(codes) // 4) for each in perplexities)
+        maps = {perplexity: CodeMap.fit(codes, seed, perplexity) for perplexity in used}
         examined = examined._replace(frame=examined.frame.assign(**labels))
         return cls(survey.run, images, examined, maps)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """What was measured of each image, with x and y on the map of the usual perplexity."""
-        return self.at(PERPLEXITY if PERPLEXITY in self.maps else next(iter(self.maps)))
+        """What was measured of each image, with x and y on the usual map."""
+        return self.at(self.usual)
+
+    @property
+    def usual(self) -> int:
+        """The perplexity nearest to `PERPLEXITY` that has a map."""
+        return min(self.maps, key=lambda each: abs(each - PERPLEXITY))
 
     def at(self, perplexity: int) -> pd.DataFrame:
         """The same with x and y on the map of a perplexity."""

@@ -57,6 +57,7 @@ MEANINGS = {
     "gemm_share": "FLOP/s of our training / FLOP/s of one large matrix product",
     "redraw_ms": "milliseconds to redraw the slowest widget",
     "page_ms": "milliseconds to redraw the slowest figure of the page (rscvae explore)",
+    **{f"page {name}": f"to redraw figure {name} of the page" for name in "abcd"},
     **industrial.MEANINGS,
     **industrial.SHARES,
 }

@@ -19,7 +19,7 @@ from rscvae_lab.datasets import load_split
 from rscvae_lab.explorable.calibration import stored_regions
 from rscvae_lab.explorable.onnx import decoder_bytes, encoder_bytes
 from rscvae_lab.figures import lit_terms
-from rscvae_lab.figures.style import NORMAL_COLOUR, NOVEL_COLOUR, TRAIN_COLOUR
+from rscvae_lab.figures.style import NORMAL_COLOUR, NOVEL_COLOUR
 from rscvae_lab.methods import METHODS
 from rscvae_lab.regions import REGIONS
 from rscvae_lab.runs import Run
@@ -51,7 +51,7 @@ def write_page(folder: str | Path) -> Path:
     mnist, mnist_images = _mnist(surveys)
     facts = {"models": {name: _model(name, survey) for name, survey in surveys.items()},
              "digits": digits, "mnist": mnist,
-             "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR, "train": TRAIN_COLOUR}}
+             "colours": {"normal": NORMAL_COLOUR, "novel": NOVEL_COLOUR}}
     write_whole(folder / FACTS, json.dumps(facts, separators=(",", ":")))  # first: it marks it
     for name, images in zip(SHEETS, (digit_images, mnist_images)):
         write_whole(folder / name, as_sheet(images, _PER_ROW))
@@ -83,10 +83,10 @@ def _model(name: str, survey: Survey) -> dict[str, Any]:
     mode, (n, latent) = run.config.mode, levels.shape
     row = METHODS[name if name in METHODS else mode]
     given = run.metrics["n_anomalous_train"]
-    thresholds = {key: value for key, value in vars(regions).items() if key != "codes"}
-    return thresholds | {
+    return {
+        "least_information": regions.least_information, "farthest": regions.farthest,
         "label": row.label, "colour": row.colour, "mode": mode, "anomalies": given,
-        "latent": latent, "codes": n, "step": step, "beta": run.config.beta,
+        "latent": latent, "codes": n, "step": step,
         "means": run.normalisers, "threshold": run.metrics["threshold"],
         "lit": [lit_terms(mode, anomaly) for anomaly in (False, True)]}
 

@@ -51,7 +51,7 @@ def alpha_panels(parts: np.ndarray, labels: np.ndarray, alpha: float, alphas: np
     for (name, values), style in zip(curves.items(), ("-", "--")):
         sweep.plot(alphas, values, style, color="black", label=name)
     sweep.plot(alpha, np.interp(alpha, alphas, first), **CHOSEN)
-    sweep.set(xlabel=f"α = {alpha:.2f} (0: $l_{{recon}}$ alone, 1: $l_{{mut}}$ alone)",
+    sweep.set(xlabel=f"α = {alpha:.3f} (0: $l_{{recon}}$ alone, 1: $l_{{mut}}$ alone)",
               ylabel="AUROC (test set)")
     sweep.set_title("every mixture")
     sweep.legend(fontsize=FONT, frameon=False, title="divided by means over", title_fontsize=FONT)

@@ -104,13 +104,13 @@ def _map(axis: Axes, frame: pd.DataFrame, title: str) -> None:
 
 
 def _key(figure: Figure) -> None:
-    styles = {"training, normal": ("o", "none", TRAIN_COLOUR),
-              "test, normal": ("o", NORMAL_COLOUR, NORMAL_COLOUR),
-              "test, novel: its class": ("$7$", CLASS_COLOURS[5], CLASS_COLOURS[5]),
-              "ring: in the unknown region": ("o", "none", "black")}
-    handles = [Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, label=name,
-                      markeredgecolor=edge, markersize=10 if edge == "black" else 7)
-               for name, (marker, face, edge) in styles.items()]
+    styles = {"training, normal": ("o", 7, "none", TRAIN_COLOUR),
+              "test, normal": ("o", 7, NORMAL_COLOUR, NORMAL_COLOUR),
+              "test, novel: its class": ("$n$", 7, "black", "black"),  # each has its own colour
+              "ring: in the unknown region": ("o", 10, "none", "black")}
+    handles = [Line2D([], [], linestyle="", marker=marker, markersize=size, markerfacecolor=face,
+                      markeredgecolor=edge, label=name)
+               for name, (marker, size, face, edge) in styles.items()]
     figure.legend(handles=handles, loc="lower center", ncols=4, frameon=False, fontsize=FONT)
 
 

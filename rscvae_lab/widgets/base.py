@@ -104,9 +104,12 @@ class Panel(ipywidgets.VBox):
 
 def slider(name: str, value: float, low: float, high: float, step: float
            ) -> ipywidgets.ValueWidget:
-    """A slider of integers where `step` is an int, of real numbers otherwise."""
+    """A slider of integers where `step` is an int, of real numbers otherwise, with all decimals of
+    the step."""
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
+    n_decimals = len(f"{step:g}".partition(".")[2])
     return kind(value, min=low, max=high, step=step, description=name,
+                readout_format=f".{n_decimals}f" if n_decimals else "d",
                 layout={"width": "26rem", "max_width": "100%"},
                 style={"description_width": "initial"})
 

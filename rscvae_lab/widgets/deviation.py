@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from rscvae_lab import figures
 from rscvae_lab.analysis.atlas import Atlas, require_same_images
-from rscvae_lab.analysis.embedding import PERPLEXITY
 from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.widgets.base import Panel, dropdown, errors_shown_in, slider
 from rscvae_lab.widgets.clickable import ClickableImage
@@ -39,8 +38,8 @@ class DeviationExplorer(Panel):
         image.observe(self._clicked, "point")
         novel = int(np.argmax(self.first.examined.frame.group == "novel"))
         controls = {"colour": dropdown("colour by", list(COLOURINGS)),
-                    "perplexity": dropdown("perplexity", list(self.first.maps), next(
-                        (each for each in self.first.maps if each == PERPLEXITY), None)),
+                    "perplexity": dropdown("perplexity", list(self.first.maps),
+                                           self.first.usual),
                     "chosen": slider("image", novel, 0, len(self.first.images) - 1, 1)}
         super().__init__(self.show, controls, image)
 

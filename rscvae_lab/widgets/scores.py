@@ -43,7 +43,7 @@ class Mixtures:
         means = next(iter(self.means.values()))
         parts = np.stack([self.l_recon / means.recon, self.l_mut / means.mut], axis=-1)
         return (figures.alpha_panels(parts, self.labels, alpha, ALPHAS, self.curves),
-                f"α = {alpha:.2f}: AUROC {aurocs}")
+                f"α = {alpha:.3f}: AUROC {aurocs}")
 
 
 def alpha_explorer(run: Run) -> Panel:

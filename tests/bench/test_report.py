@@ -101,6 +101,14 @@ def test_on_a_cpu_like_runs_beside_like_and_every_line_says_what_it_is():
     ]
 
 
+@pytest.mark.slow
+def test_every_widget_is_redrawn_by_a_control_that_it_has(monkeypatch):
+    monkeypatch.setattr(report, "ROUNDS", 1)
+    redrawn = report.redraws(Config(device="cpu"))
+    assert len(redrawn) == 8
+    assert min(redrawn.values()) > 0
+
+
 def test_the_plain_loop_has_torchs_own_layers_and_learns(monkeypatch):
     monkeypatch.setattr(Conv2d, "__call__", lambda *_: pytest.fail("one of our layers"))
     config = Config(widths="wide", device="cpu", precision="bfloat16")

@@ -124,6 +124,17 @@ def test_a_page_of_something_else_and_inputs_are_never_replaced(runs, tmp_path):
     assert (tmp_path / "index.html").read_text("utf-8") == "<html>mine"
 
 
+def test_an_input_is_not_replaced_by_its_own_picture(runs, tmp_path):
+    """The picture of the first image would be 0000-x.png."""
+    for name in ("0000-x.png", "x.png"):
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    before = (tmp_path / "0000-x.png").read_bytes()
+    table, _ = score_files(runs["pca"], [tmp_path / "x.png", tmp_path / "0000-x.png"])
+    with pytest.raises(InputError, match=r"found .*0000-x\.png among them"):
+        write_scored(runs["pca"], table, tmp_path)
+    assert (tmp_path / "0000-x.png").read_bytes() == before
+
+
 def test_names_are_text_and_no_markup(runs, tmp_path):
     Image.new("RGB", (32, 32), "grey").save(tmp_path / "<b>&'x' 100%#.png")
     table = score_images(runs["pca"], tmp_path, tmp_path / "s.csv").table

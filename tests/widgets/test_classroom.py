@@ -62,10 +62,10 @@ def test_alpha_turns_the_line_on_every_screen(notebook, name):
     fits(notebook, cell, SIZES[name])
     handle.focus()
     handle.press("End")
-    expect(cell).to_contain_text("α = 1.00: AUROC")
+    expect(cell).to_contain_text("α = 1.000: AUROC")
     before = picture.get_attribute("src")
     handle.press("ArrowLeft")
-    expect(cell).to_contain_text("α = 0.97: AUROC")
+    expect(cell).to_contain_text("α = 0.975: AUROC")
     expect(picture).not_to_have_attribute("src", before)
     shoot(notebook, picture, f"9-alpha-{name}")
 

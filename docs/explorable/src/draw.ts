@@ -151,9 +151,9 @@ export function draggable(target: SVGElement, moved: (x: number, y: number) => v
 }
 
 /** Dots of one colour as a single path. */
-export function dots(points: [number, number][], colour: string, size: number, opacity = 0.75): SVGElement {
+export function dots(points: [number, number][], colour: string, size: number): SVGElement {
   const d = points.map(([x, y]) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("");
-  return svg("path", { d, stroke: colour, "stroke-width": size, "stroke-linecap": "round", opacity, fill: "none" });
+  return svg("path", { d, stroke: colour, "stroke-width": size, "stroke-linecap": "round", opacity: 0.75, fill: "none" });
 }
 
 export interface Place { distance: number; information: number }

@@ -9,7 +9,7 @@ const NEAREST = 5, ALPHA = 0.5, CHUNK = 64;
 /** What Python says of a run. */
 export interface ModelFacts {
   label: string; colour: string; mode: string; anomalies: number; latent: number; codes: number; step: number;
-  least_information: number; farthest: number; worst_recon: number; threshold: number;
+  least_information: number; farthest: number; threshold: number;
   means: [number, number]; // of l_recon and l_mut over held-out normal images
   lit: [Record<string, string>, Record<string, string>]; // the losses asked of a normal image, of an anomaly
 }
@@ -18,7 +18,7 @@ export interface Facts {
   models: Record<string, ModelFacts>;
   digits: { labels: number[]; categories: number[]; turning: number[] };
   mnist: { labels: number[]; categories: number[]; measured: Record<string, Measured> };
-  colours: { normal: string; novel: string; train: string };
+  colours: { normal: string; novel: string };
 }
 /** An image's way through the network, and what is measured on it. */
 export interface Examined {

@@ -30,6 +30,7 @@ export function pad(place: HTMLElement, drawn: (ink: Ink | null) => void): void 
     last = point;
   };
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     canvas.setPointerCapture(event.pointerId);
     last = null;
     hint.hidden = true;
@@ -37,6 +38,7 @@ export function pad(place: HTMLElement, drawn: (ink: Ink | null) => void): void 
   });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons && last) stroke(event); });
   canvas.addEventListener("pointerup", () => {
+    if (!last) return; // the stroke did not begin here
     last = null;
     send();
   });
