@@ -10,7 +10,7 @@ from rscvae_lab.cli import main
 from rscvae_lab.config import IMAGE_FOLDERS
 from rscvae_lab.config.schema import RECIPE
 from rscvae_lab.datasets import load_split
-from rscvae_lab.methods import FLOORS, METHOD_NAMES, MODES
+from rscvae_lab.methods import FLOORS, METHOD_NAMES, MODES, row_of
 from rscvae_lab.reproduction import claims, readme, scoreboard
 from rscvae_lab.reproduction.printed import printed_aurocs
 from rscvae_lab.runs import METRIC_NAMES, Run
@@ -126,7 +126,7 @@ def test_the_report_has_the_trainings_of_500_epochs(name, reading):
     """Its lines come from the histories, these rows from the runs' metrics."""
     lines = (project_root() / "results" / "REPORT.md").read_text("utf-8").splitlines()
     for row in scoreboard.stored(name).query("method != 'vae'").itertuples():
-        label = METHOD_NAMES[row.method] + reading
+        label = METHOD_NAMES[row_of(row.method, {"anomaly_base": row.anomaly_base})] + reading
         start = f"| {readme.DATASETS[row.dataset]}, {row.category} | {label} | "
         (line,) = [line for line in lines if line.startswith(start)]
         result, last, best = line.split(" | ")[-3:]
