@@ -20,6 +20,7 @@ from PIL import Image
 from rscvae_lab import NORMAL, NOVEL
 from rscvae_lab.config import Config
 from rscvae_lab.datasets import load_split
+from rscvae_lab.methods import METHOD_NAMES
 from rscvae_lab.reproduction.scoreboard import compared
 from rscvae_lab.scoring import auroc
 
@@ -62,10 +63,11 @@ def table() -> pd.DataFrame:
     """A row a method, a column a class: AUROC."""
     columns = {}
     for dataset, categories in CLASSES.items():
-        ours = compared(dataset).xs("ganomaly").loc["ours"]
+        ours = compared(dataset).xs("ours", level=1)
         for category in categories:
             columns[f"{dataset} {category}"] = {
-                "ours: GANomaly, our networks": ours[category],
+                **{f"ours: {METHOD_NAMES[method]}": ours[category][method]
+                   for method in ("ganomaly", "ganomaly_dcgan")},
                 "anomalib: Ganomaly": theirs(dataset, category)}
             print(columns, flush=True)
     return pd.DataFrame(columns).map("{:.3f}".format).rename_axis("AUROC")

@@ -167,6 +167,7 @@ parts_gpu() {
 rivals() {
   sweep --dataset mnist --categories all --methods ae,ganomaly --seeds "$1" --out "$out/rivals.csv"
   sweep --dataset fashion_mnist --categories all --methods ae,ganomaly,adgan --seeds "$1" --out "$out/rivals.csv"
+  sweep --dataset mnist --categories all --methods ganomaly_dcgan --epochs 10 --seeds 0 --out "$out/rivals.csv"
   sweep --dataset mnist --categories all --methods ocgan,gradcon --epochs 30 --seeds "$1" --out "$out/rivals.csv"
   sweep --dataset fashion_mnist --categories all --methods dsebm,dsebm_energy --epochs 30 --seeds "$1" --out "$out/rivals.csv"
 }
@@ -177,7 +178,7 @@ rivals_search() {
     sweep --dataset mnist --categories 2,8 --methods ae,ganomaly,ocgan $settings --out "$out/rivals_search.csv"
     sweep --dataset fashion_mnist --categories pullover,sandal --methods ae,ganomaly,adgan,dsebm $settings --out "$out/rivals_search.csv"
   done
-  sweep --dataset mnist --categories 2,8 --methods gradcon,ganomaly_dcgan --out "$out/rivals_search.csv"
+  sweep --dataset mnist --categories 2,8 --methods gradcon --out "$out/rivals_search.csv"
   sweep --dataset mnist --categories 2,8 --methods gradcon --epochs 30 --out "$out/rivals_search.csv"
 }
 
