@@ -3,6 +3,7 @@
 import gzip
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -17,7 +18,13 @@ from rscvae_lab import VAE, Config
 from rscvae_lab.config.schema import RECIPE
 from rscvae_lab.datasets import load_split
 from rscvae_lab.errors import InputError
-from rscvae_lab.explorable import calibrate, decoder_bytes, encoder_bytes, stored_regions
+from rscvae_lab.explorable import (
+    calibrate,
+    decoder_bytes,
+    encoder_bytes,
+    explore,
+    stored_regions,
+)
 from rscvae_lab.explorable.page import RUNS, SITE
 from rscvae_lab.runs import Run
 from rscvae_lab.runs.evaluation import evaluate
@@ -112,6 +119,13 @@ def test_explore_serves_the_page_on_this_machine_and_stops_when_told_to():
         server.stdout.close()
 
 
+def test_a_port_that_is_taken_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"expected a free port, found {port}"):
+            explore(port, show=False)
+
+
 def test_the_metrics_of_the_plane_follow_from_its_weights():
     run = Run.load(resource(RUNS["plane"]))
     assert (run.config.latent, run.config.mode, run.config.recipe) == (2, "e", RECIPE)
@@ -121,8 +135,11 @@ def test_the_metrics_of_the_plane_follow_from_its_weights():
         assert metrics[name] == pytest.approx(run.metrics[name], rel=1e-3), name
 
 
-def test_calibrating_anew_gives_the_regions_that_are_stored(tmp_path):
-    run = Run.load(shutil.copytree(resource(RUNS["plane"]), tmp_path / "plane"))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.real_data)
+                                  if RUNS[name].startswith("pretrained/mnist") else name
+                                  for name in RUNS])
+def test_calibrating_anew_gives_the_regions_that_are_stored(name, tmp_path):
+    run = Run.load(shutil.copytree(resource(RUNS[name]), tmp_path / name))
     regions, levels, step = stored_regions(run)
     calibrate(run.folder)
     again, new_levels, new_step = stored_regions(run)
