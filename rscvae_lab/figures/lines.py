@@ -41,7 +41,8 @@ def named_lines(panels: Mapping[str, pd.DataFrame], styles: Mapping[str, Mapping
             axis.plot(frame.index, values, linewidth=2, label=name, **marker | dict(styles[name]))
         axis.set(xlabel=xlabel, yscale=yscale, ylim=ylim)
         if yscale == "linear":
-            axis.locator_params(axis="y", nbins=6)  # more would need longer numbers
+            # more, or steps of 25, would need longer numbers
+            axis.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
         if yscale == "log":  # 0.02 instead of 2 × 10⁻², for which there is no room
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter("{x:g}")
