@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-runs/results}
 device=${DEVICE:-cpu}
-export RSCVAE_DEVICE=$device
+export RSCVAE_DEVICE=$device  # of every sweep that names none
 failed=0
 mkdir -p "$out" || exit
 
@@ -21,6 +21,8 @@ runs_of() {
     if compgen -G "$out/$table.runs/*/metrics.json" > /dev/null; then echo "$out/$table.runs"; fi
   done
 }
+
+# Their evaluated epochs in one table: gather TABLE.csv SWEEP...
 gather() {
   local runs=($(runs_of "${@:2}"))
   [ ${#runs[@]} -eq 0 ] || ${RSCVAE:-.venv/bin/rscvae} gather "${runs[@]}" --out "$out/$1" || failed=1
@@ -60,8 +62,7 @@ literal() {
   local table=literal
   if [ "$device" = cuda ]; then table=literal_gpu; fi
   for dataset in mnist fashion_mnist; do
-    sweep --dataset $dataset --categories all --methods "$2" --seeds "$1" --scale paper --epochs 50 --device "$device" \
-      --out "$out/$table.csv"
+    sweep --dataset $dataset --categories all --methods "$2" --seeds "$1" --scale paper --epochs 50 --out "$out/$table.csv"
   done
 }
 
@@ -92,8 +93,7 @@ search_literal() {
   for changed in "mnist --categories all $chosen" "fashion_mnist --categories pullover,sandal $chosen" \
     "mnist --categories all --set js=jeffreys" \
     "mnist --categories 2,8 --set latent=16" "mnist --categories 2,8 --set latent=32"; do
-    sweep --dataset $changed --methods "$2" --seeds "$1" --scale paper --epochs 50 --device "$device" \
-      --out "$out/$table.csv"
+    sweep --dataset $changed --methods "$2" --seeds "$1" --scale paper --epochs 50 --out "$out/$table.csv"
   done
 }
 
@@ -107,7 +107,7 @@ long() {
   local table=length
   if [ "$device" = cuda ]; then table=length_gpu; fi
   for classes in "mnist --categories 2,8" "fashion_mnist --categories pullover,sandal"; do
-    sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --device "$device" --out "$out/$table.csv"
+    sweep --dataset $classes --methods "$2" --seeds "$1" --scale paper --out "$out/$table.csv"
   done
   gather "${table}_history.csv" "$table"
 }

@@ -100,12 +100,7 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
     >>> run.metrics["n_train"], run.history.epoch.tolist(), 0 < run.metrics["auroc"] < 1
     (107, [1], True)
     """
-    own = {half: identity(network) for half, network in zip(("encoder", "decoder"), networks)
-           if network is not None}
-    if own and config.precision == resolve_precision("auto", config.device) and not (
-            config.encoder or config.decoder):
-        own["precision"] = "auto"  # with networks of the user's own that is float32
-    config = replace(config, **own)
+    config = _with_networks(config, networks)
     _check_code(config)
     if split is not None and config.dataset != ARRAYS:
         raise InputError("expected data set arrays, which Detector makes, with a split of one's "
@@ -121,6 +116,16 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
     splits = None if split is None else [split]
     return train_ensemble([config], [out], progress=progress, wait=wait, callbacks=callbacks,
                           splits=splits, networks=networks)[0]
+
+
+def _with_networks(config: Config, networks: Networks) -> Config:
+    """The config of a training with networks of the user's own."""
+    own = {half: identity(network) for half, network in zip(("encoder", "decoder"), networks)
+           if network is not None}
+    if own and config.precision == resolve_precision("auto", config.device) and not (
+            config.encoder or config.decoder):
+        own["precision"] = "auto"  # with networks of the user's own that is float32
+    return replace(config, **own)
 
 
 def train_ensemble(configs: Sequence[Config], outs: Sequence[str | Path], *,
